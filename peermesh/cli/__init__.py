@@ -1,0 +1,1 @@
+"""The command `peer`: thin verbs, each one question through the door."""

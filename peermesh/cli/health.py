@@ -1,0 +1,125 @@
+"""`peer status`, `peer doctor`, `peer log`: is all well, and if not, what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+import click
+
+from peermesh.cli import draw, examine, link
+from peermesh.cli.options import json_option
+from peermesh.errors import Exit
+
+LOGS = ("sidecar.log", "hooks.log")
+# Lines are looked for this often with -f.
+FOLLOW = 0.3  # seconds
+
+
+@click.command("status", short_help="My sidecar: what runs and what waits.")
+@json_option
+def status_command(as_json: bool) -> None:
+    """My sidecar: since when it runs, what waits, what it sees of the LAN.
+
+    \b
+    Example:
+      peer status
+    """
+    near, answer = link.ask("status")
+    near.close()
+    if as_json:
+        draw.as_json(answer)
+        return
+    mail, links = answer["mail"], answer["links"]
+    rows = [
+        (
+            "I am",
+            f"{answer['name']}@{answer['host']} ({answer['id']}), a {'person' if answer['person'] else 'session'}",
+        ),
+        ("sidecar", f"peer {answer['version']}, process {answer['pid']}, up {draw.since(answer['since'])}"),
+        ("mail", f"{mail['unread']} unread, {mail['queued']} queued, {mail['untold']} receipts to tell"),
+        ("links", f"{sum(p == 'up' for p in links.values())} open"),
+        (
+            "LAN",
+            answer["lan"] + (f", {len(answer['rumours'])} instances of others" if answer["keeper"] else ""),
+        ),
+        ("state", answer["home"]),
+    ]
+    if not answer["person"]:
+        waiter = (
+            "an idle session can be woken"
+            if answer["waiter"]
+            else "no waiter: messages come at the next turn"
+        )
+        rows.insert(4, ("wakes", f"{answer['wakes']} since the person typed; {waiter}"))
+    for head, words in rows:
+        click.echo(f"{click.style(f'{head:8}', dim=True)} {words}")
+    for words in answer["trouble"]:
+        click.secho(f"trouble  {words}", fg="yellow")
+
+
+@click.command("doctor", short_help="Look for what is wrong, and say what to do.")
+@json_option
+def doctor_command(as_json: bool) -> None:
+    """Look for what is wrong, and say what to do; exit code 1 if anything is.
+
+    \b
+    Example:
+      peer doctor
+    """
+    findings = examine.everything()
+    if as_json:
+        draw.as_json(findings)
+    else:
+        for one in findings:
+            _finding(one)
+    if any(one["grade"] == "wrong" for one in findings):
+        sys.exit(Exit.FAULT)
+
+
+def _finding(one: dict[str, Any]) -> None:
+    mark, colour = {"fine": ("✓", "green"), "note": ("·", "cyan"), "wrong": ("✗", "red")}[one["grade"]]
+    click.echo(f"{click.style(mark, fg=colour)} {one['what']}: {one['words']}")
+    if one["do"]:
+        click.echo(f"    → {one['do']}")
+
+
+@click.command("log", short_help="What sidecars and hooks noted.")
+@click.option(
+    "--most", "-n", type=click.IntRange(1, 10_000), default=40, show_default=True, help="How many lines."
+)
+@click.option("--follow", "-f", is_flag=True, help="Go on as lines come.")
+@json_option
+def log_command(most: int, follow: bool, as_json: bool) -> None:
+    """What sidecars and hooks noted: starts that failed, frames that could not be read.
+
+    \b
+    Example:
+      peer log -f
+    """
+    root = link.link()[0]
+    lines = sorted(line for name in LOGS for line in examine.tail(os.path.join(root, name), most))[-most:]
+    if as_json:
+        draw.as_json(lines)
+        return
+    for line in lines:
+        click.echo(line)
+    if not lines and not follow:
+        click.echo("nothing was noted")
+    if follow:
+        _follow([os.path.join(root, name) for name in LOGS])
+
+
+def _follow(paths: list[str]) -> None:
+    places = {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
+    while True:
+        for path, place in places.items():
+            size = os.path.getsize(path) if os.path.exists(path) else 0
+            if size != place:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    file.seek(place if size > place else 0)  # a shorter one was begun anew
+                    click.echo(file.read(), nl=False)
+            places[path] = size
+        time.sleep(FOLLOW)

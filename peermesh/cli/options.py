@@ -1,0 +1,97 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import click
+from click.shell_completion import CompletionItem
+
+from peermesh.core.words import BODY_LIMIT
+from peermesh.errors import EmptyText, NotText, PeerError, TooLarge
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def timeout_option(default: str) -> Callable[[Any], Any]:
+    """``--timeout``: how long to wait."""
+    return click.option(
+        "--timeout", type=Span(), default=default, show_default=True, help="How long to wait: 30s, 5m, 2h."
+    )
+
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+
+class Span(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.4
+    """A length of time: a number of seconds, or with a unit of s, m, h, d."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a length of time; write 30s, 5m or 2h.", param, ctx)
+        return float(match[1]) * _UNITS[match[2]]
+
+
+class Peers(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A peer's name or a group; the shell completes both."""
+
+    name = "peer"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Names of those who are known."""
+        from peermesh.cli import link
+
+        names = ["@all", "@repo"]
+        try:
+            near = link.running()
+            if near is not None:
+                names += [str(p["name"]) for p in near.ask("list", timeout=1.0)["peers"]]
+        except (PeerError, OSError):
+            return []  # a shell that completes nothing; the command itself will say what is wrong
+        return [CompletionItem(name) for name in names if name.lower().startswith(incomplete.lower())]
+
+
+def body(words: tuple[str, ...], file: BinaryIO | None) -> str:
+    """The text to send: from the arguments, from a file, or from standard input for ``-``.
+
+    Raises:
+        EmptyText, NotText, TooLarge: there is none that can be sent.
+    """
+    if file is not None:
+        if words:
+            raise click.UsageError("Give the text as arguments or with --file, not both.")
+        return _decoded(file)
+    if words == ("-",):
+        return _decoded(sys.stdin.buffer)
+    text = " ".join(words)
+    try:
+        text.encode()
+    except UnicodeEncodeError as wrong:
+        raise NotText() from wrong
+    if not text.strip():
+        raise EmptyText()
+    return text
+
+
+def _decoded(stream: BinaryIO) -> str:
+    data = stream.read(BODY_LIMIT + 2)
+    if len(data) > BODY_LIMIT + 1:
+        raise TooLarge()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as wrong:
+        raise NotText(
+            f"the text is not valid UTF-8 at byte {wrong.start}; convert it first (iconv -t UTF-8)"
+        ) from wrong
+    if not text.strip():
+        raise EmptyText()
+    return text.removesuffix("\n")

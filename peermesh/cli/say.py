@@ -1,0 +1,160 @@
+"""`peer send`, `peer ask`, `peer reply`: saying something, and the truth about how far it got."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, BinaryIO
+
+import click
+
+from peermesh.cli import draw, link
+from peermesh.cli.options import Peers, body, json_option, timeout_option
+from peermesh.core.words import KINDS
+from peermesh.errors import Exit
+
+# Without --wait: long enough for a sidecar on this host to say that it is safe, which takes 2 ms.
+GLANCE = 1.0  # seconds
+# The sidecar answers by the deadline; this much later something is wrong with it.
+SLACK = 10.0
+
+_text = click.argument("text", nargs=-1)
+_file = click.option("--file", "-f", type=click.File("rb"), help="Take the text from a file.")
+_urgent = click.option(
+    "--urgent", is_flag=True, help="Show it after the current tool call, not at the turn's end."
+)
+_wait = click.option(
+    "--wait",
+    type=click.Choice(["safe", "shown"]),
+    help="Wait until it is on the recipient's disk, or in its model's context; exit 4 if that takes too long.",
+)
+
+
+@click.command("send")
+@click.argument("to", type=Peers())
+@_text
+@_file
+@click.option(
+    "--kind", type=click.Choice(sorted(KINDS)), default="message", show_default=True, help="What it is."
+)
+@_urgent
+@click.option("--reply-to", metavar="ID", default="", help="The message that this is about.")
+@_wait
+@timeout_option("60s")
+@json_option
+def send_command(
+    to: str,
+    text: tuple[str, ...],
+    file: BinaryIO | None,
+    kind: str,
+    urgent: bool,
+    reply_to: str,
+    wait: str | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Say something to a session, a person or a group.
+
+    TO is a name, name@host, or a group: @repo, @all, @role:NAME. With - as TEXT it is read from standard input.
+
+    \b
+    Example:
+      peer send session-b "I renamed the prop userId to accountId"
+      make test 2>&1 | tail -20 | peer send @repo -
+    """
+    fields = {"to": to, "body": body(text, file), "kind": kind, "urgent": urgent, "reply_to": reply_to}
+    if to.startswith("@"):
+        fields["cwd"] = os.getcwd()
+    _say(fields, wait, timeout, as_json)
+
+
+@click.command("reply")
+@click.argument("message", metavar="ID")
+@_text
+@_file
+@_urgent
+@_wait
+@timeout_option("60s")
+@json_option
+def reply_command(
+    message: str,
+    text: tuple[str, ...],
+    file: BinaryIO | None,
+    urgent: bool,
+    wait: str | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Answer a message or a question.
+
+    \b
+    Example:
+      peer reply k3m9x2ab-17 "Yes, merge it"
+    """
+    _say({"reply_to": message, "body": body(text, file), "urgent": urgent}, wait, timeout, as_json)
+
+
+def _say(fields: dict[str, Any], wait: str | None, timeout: float, as_json: bool) -> None:
+    patience = timeout if wait else GLANCE
+    near, answer = link.ask("send", **fields, wait=wait or "safe", within=patience, patience=patience + SLACK)
+    near.close()
+    _print_states(answer, as_json)
+    rows = answer["messages"]
+    if any(row["state"] == "refused" for row in rows):
+        sys.exit(Exit.REFUSED)
+    if wait and not answer["reached"]:
+        sys.exit(Exit.NOT_YET)
+
+
+def _print_states(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        draw.as_json(answer)
+        return
+    for row in answer["messages"]:
+        click.echo(draw.state_line(row))
+    draw.unread(answer)
+
+
+@click.command("ask")
+@click.argument("to", type=Peers())
+@_text
+@_file
+@_urgent
+@timeout_option("100s")
+@json_option
+def ask_command(
+    to: str, text: tuple[str, ...], file: BinaryIO | None, urgent: bool, timeout: float, as_json: bool
+) -> None:
+    """Ask a question and wait for its answer, which is printed.
+
+    When no answer comes in time the exit code is 4, and the answer is brought as a message when it comes.
+
+    \b
+    Example:
+      peer ask session-b "Is the migration done?"
+    """
+    if to.startswith("@"):
+        raise click.UsageError("A question goes to one peer; use `peer send --kind question` for a group.")
+    fields = {"to": to, "body": body(text, file), "kind": "question", "urgent": urgent, "wait": "shown"}
+    near, answer = link.ask("send", **fields, answer=True, within=timeout, patience=timeout + SLACK)
+    if answer.get("answered"):
+        _print_answer(answer, as_json)
+        link.shown(near, answer)
+        return
+    near.close()
+    if as_json:
+        draw.as_json(answer)
+    else:
+        row = answer["messages"][0]
+        click.echo(f"no answer yet ({draw.state(row)}); it will come as a message  {row['id']}", err=True)
+    refused = any(row["state"] == "refused" for row in answer["messages"])
+    sys.exit(Exit.REFUSED if refused else Exit.NOT_YET)
+
+
+def _print_answer(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        draw.as_json(answer["messages"][0])
+    elif answer.get("text"):
+        click.echo(answer["text"])
+    else:
+        draw.message(answer["messages"][0])

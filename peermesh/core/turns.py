@@ -1,0 +1,51 @@
+"""A session's turns: when the model may be told something, and when an idle one is woken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from peermesh.core.budget import Budget
+from peermesh.core.script import Token
+from peermesh.core.words import Envelope, MessageId, PeerId
+
+# Messages that come this close together are one waking; a single one waits no longer than this.
+GATHER_QUIET = 0.03
+# And a burst no longer than this, counted from its first message.
+GATHER_LONGEST = 0.3
+
+PROMPT = "UserPromptSubmit"
+STOP = "Stop"
+BATCH = "PostToolBatch"
+
+
+class Turns:
+    """What one session is doing. A person's shell has none of this: it is never woken."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.busy = False
+        self.waiter: Token | None = None
+        self.prolonging: Token | None = None  # the Stop hook that was handed something last
+        self.chain: tuple[PeerId, ...] = ()  # sessions this turn goes back to
+
+    def typed(self) -> None:
+        """A person's own words began a turn: whatever follows goes back to them."""
+        self.budget.typed()
+        self.chain = ()
+
+    def read(self, envelopes: tuple[Envelope, ...]) -> None:
+        """These are now in the model's context: what it says next may be because of them."""
+        for one in envelopes:
+            if len(one.chain) > len(self.chain):
+                self.chain = one.chain
+
+    def wake_at(self, due: Mapping[MessageId, Envelope], now: float) -> float | None:
+        """When to wake the session for what is *due*; ``None`` when not at all."""
+        if not due or self.busy or self.waiter is None:
+            return None
+        free = self.budget.free_at(now)
+        if free is None:
+            return None
+        arrivals = [one.arrived for one in due.values()]
+        gathered = min(max(arrivals) + GATHER_QUIET, min(arrivals) + GATHER_LONGEST)
+        return max(gathered, free)

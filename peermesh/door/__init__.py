@@ -1,0 +1,1 @@
+"""The local socket by which hooks and commands reach a sidecar."""

@@ -1,0 +1,192 @@
+"""Every error of peer, in the reader's words, with a code for machines and an exit code."""
+
+from __future__ import annotations
+
+# The hook's lane imports this file at events that matter, so it does without enum and typing.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Exit:
+    """What a command's exit code says."""
+
+    DONE = 0
+    FAULT = 1  # ours
+    USAGE = 2
+    NO_PEER = 3
+    NOT_YET = 4  # the state asked for was not reached in time
+    REFUSED = 5
+
+
+class PeerError(Exception):
+    """Something went wrong in peer."""
+
+    code = "fault"
+    exit = Exit.FAULT
+
+    def __init__(self, message: str | None = None, **detail: Any) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+        self.detail = detail
+
+
+# ---------------------------------------------------------------- said by whoever asked wrongly
+
+
+class BadUsage(PeerError):
+    """That is not how this is asked."""
+
+    code, exit = "usage", Exit.USAGE
+
+
+class EmptyText(BadUsage):
+    """There is no text to send. Give it as an argument, with --file, or on standard input with -."""
+
+    code = "empty"
+
+
+class NotText(BadUsage):
+    """The text is not valid UTF-8. Convert it first (iconv -t UTF-8), or send a path instead."""
+
+    code = "not-text"
+
+
+class TooLarge(PeerError):
+    """The text is longer than 1 MiB. Put it into a file and send the path."""
+
+    code, exit = "too-large", Exit.REFUSED
+
+
+class NoSuchMessage(PeerError):
+    """There is no message with that id here. `peer inbox --all` and `peer sent` list what there is."""
+
+    code, exit = "no-message", Exit.NO_PEER
+
+
+class UnknownPeer(PeerError):
+    """Nobody here has that name. `peer list --all` shows who is known."""
+
+    code, exit = "unknown-peer", Exit.NO_PEER
+
+
+class AmbiguousPeer(PeerError):
+    """More than one peer has that name. Say which, as name@host or by its id."""
+
+    code, exit = "ambiguous-peer", Exit.NO_PEER
+
+
+class NameTaken(PeerError):
+    """A session that is running has that name. Choose another, or rename that one first."""
+
+    code, exit = "name-taken", Exit.REFUSED
+
+
+# ---------------------------------------------------------------- refused
+
+
+class ChainTooLong(PeerError):
+    """Sessions have answered each other too often since a person spoke. Ask the person to go on."""
+
+    code, exit = "chain", Exit.REFUSED
+
+
+class QueueFull(PeerError):
+    """Too much is still undelivered to that peer. Wait until it has read some of it."""
+
+    code, exit = "full", Exit.REFUSED
+
+
+class SwitchedOff(PeerError):
+    """peer is switched off here. `peer on` switches it on again."""
+
+    code, exit = "off", Exit.REFUSED
+
+
+# ---------------------------------------------------------------- the machine
+
+
+class HomeUnusable(PeerError):
+    """The state directory cannot be used."""
+
+    code = "home"
+
+
+class StoreNewer(PeerError):
+    """The store was written by a newer peer. Install that version here too (pip install -U peermesh)."""
+
+    code = "store-newer"
+
+
+class StoreBroken(PeerError):
+    """The store cannot be read."""
+
+    code = "store-broken"
+
+
+class DiskFull(PeerError):
+    """The disk is full, so nothing was sent. Free some space and try again."""
+
+    code = "disk-full"
+
+
+class ReadOnly(PeerError):
+    """The state directory cannot be written, so nothing was sent. Check its owner and permissions."""
+
+    code = "read-only"
+
+
+class NoSidecar(PeerError):
+    """The sidecar did not start in time. `peer doctor` shows why."""
+
+    code = "no-sidecar"
+
+
+class OtherVersion(PeerError):
+    """The sidecar that runs is of another version. End it with `peer down`; the next command starts yours."""
+
+    code = "other-version"
+
+
+class NoClaude(PeerError):
+    """Claude Code's program `claude` was not found. Say where it is: peer setup --claude PATH."""
+
+    code = "no-claude"
+
+
+class ClaudeFailed(PeerError):
+    """Claude Code refused to change its plugins."""
+
+    code = "claude-failed"
+
+
+# ---------------------------------------------------------------- what others got wrong
+
+
+class RemoteError(PeerError):
+    """Another process sent something that is not of the protocol."""
+
+    code = "remote"
+
+
+class BadFrame(RemoteError):
+    """A frame that came over a link cannot be read."""
+
+    code = "bad-frame"
+
+
+class BadRequest(RemoteError):
+    """A request that came through the door cannot be read."""
+
+    code, exit = "bad-request", Exit.USAGE
+
+
+def _tree(root: type[PeerError]) -> dict[str, type[PeerError]]:
+    found = {root.code: root}
+    for below in root.__subclasses__():
+        found.update(_tree(below))
+    return found
+
+
+def by_code(code: str, message: str, detail: dict[str, Any] | None = None) -> PeerError:
+    """The error that crossed the door as *code* and *message*; unknown codes are plain faults."""
+    return _tree(PeerError).get(code, PeerError)(message, **(detail or {}))

@@ -1,0 +1,1 @@
+"""Claude Code: the lane, its payloads, the text the model reads, the plugin."""

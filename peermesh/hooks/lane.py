@@ -1,0 +1,176 @@
+"""The hook's client, started by hook.sh when there is something to say or to tell. Standard library only.
+
+Whatever goes wrong, a session is not disturbed: exit 0, no output, and a line for `peer doctor`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from peermesh import config
+from peermesh.door.client import Door, knock, reach, session_spec, start, starting
+from peermesh.errors import NoSidecar, PeerError, SwitchedOff
+from peermesh.hooks import payload
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# A hook answers within this or says nothing; the interpreter's start came before.
+DEADLINE = 0.28  # seconds
+# A prompt that comes with the session's start waits no longer for a sidecar that is just starting: what
+# there is to say comes after the first tools, or with the next prompt.
+FIRST_PROMPT = 0.03  # seconds
+# The waiter has time: it holds nobody up.
+WAITER_PATIENCE = 10.0
+# A sidecar that cannot stay up is not started again and again.
+RESTARTS = 20
+RESTART_PAUSE = 3.0
+
+# Exit code by which a background hook wakes the model with what it wrote to standard error.
+WAKE = 2
+
+# The log of what went wrong is cut when it has grown to this.
+LOG_LIMIT = 256 * 1024  # bytes
+
+
+def main(event: str) -> int:
+    """Serve one hook event; the exit code for the client."""
+    began = time.monotonic()
+    root = config.home()
+    try:
+        said = payload.read(sys.stdin.buffer)
+        os.makedirs(root, mode=0o700, exist_ok=True)
+        lane = Lane(root, event, said, began)
+        return lane.wait() if event == payload.WAIT else lane.serve()
+    except SwitchedOff:
+        return 0  # as the person wanted: nothing is wrong
+    except (PeerError, OSError, ValueError, TypeError, LookupError, RecursionError) as wrong:
+        _log(root, event, wrong)
+        return 0
+
+
+def _log(root: str, event: str, wrong: Exception) -> None:
+    """Leave a line for `peer doctor`; if even that cannot be written, there is nobody to tell."""
+    path = os.path.join(root, "hooks.log")
+    line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {event}: {type(wrong).__name__}: {wrong}\n"
+    try:
+        fresh = os.path.exists(path) and os.path.getsize(path) > LOG_LIMIT
+        with open(path, "w" if fresh else "a", encoding="utf-8", errors="replace") as log:
+            log.write(line)
+    except OSError:
+        return
+
+
+class Lane:
+    """One hook's errand.
+
+    Args:
+        root: the state directory.
+        event: the hook event, or ``Wait``.
+        said: the payload, translated.
+        began: when it began (monotonic seconds).
+    """
+
+    def __init__(self, root: str, event: str, said: dict[str, Any], began: float) -> None:
+        self.root, self.event, self.said = root, event, said
+        self.deadline = began + DEADLINE
+        self.session = said["session"] or config.session_id() or ""
+        self.client = config.client_pid() or os.getppid()
+        self.spec = session_spec(self.session, self.client, said["cwd"] or os.getcwd())
+        self.link = config.session_link(root, self.session)
+
+    def serve(self) -> int:
+        """Ask what to say, say it, and tell that it was said."""
+        if not self.session:
+            return 0
+        door = self._door()
+        if door is None:
+            return 0
+        answer = self._ask(door)
+        if answer.get("elsewhere"):
+            # The same session runs in another window: this one becomes a peer of its own.
+            start(self.root, self.link, {**self.spec, "fresh": True})
+            return 0
+        text = answer.get("text")
+        if text:
+            sys.stdout.write(json.dumps(payload.context(self.event, text)))
+            sys.stdout.flush()
+            door.ask("shown", timeout=DEADLINE, hand=answer["hand"])
+        return 0
+
+    def _door(self) -> Door | None:
+        if self.event == payload.END:
+            return knock(self.link)
+        if self.event == payload.START:
+            return self._door_at_start()
+        wait = max(0.0, self.deadline - time.monotonic())
+        if self.event == payload.PROMPT and starting(self.link):
+            wait = min(wait, FIRST_PROMPT)
+        try:
+            return reach(self.root, self.link, self.spec, wait)
+        except NoSidecar:
+            # It is on its way: what there is to say is said at the next event.
+            return None
+
+    def _door_at_start(self) -> Door | None:
+        """A session that just began is not held up: its sidecar starts meanwhile, and the first prompt
+        says what there is to say. One that was cleared or compacted has its sidecar already.
+        """
+        cleared = self.said["source"] == "clear"
+        link = config.client_link(self.root, self.client) if cleared else self.link
+        door = knock(link) or knock(self.link)
+        if door is None:
+            before = os.path.basename(os.path.realpath(link)) if cleared and os.path.islink(link) else ""
+            start(self.root, self.link, {**self.spec, "before": before})
+        return door
+
+    def _ask(self, door: Door) -> dict[str, Any]:
+        left = max(0.02, self.deadline - time.monotonic())
+        return door.ask(
+            "hook", timeout=left, event=self.event, client=self.client, spec=self.spec, **self.said
+        )
+
+    def wait(self) -> int:
+        """Stay until there is something to wake the session for."""
+        if not self.session or config.oneshot():
+            return 0
+        for _ in range(RESTARTS):
+            door = reach(self.root, self.link, self.spec, WAITER_PATIENCE)
+            try:
+                answer = door.ask("wait", session=self.session, client=self.client)
+            except ConnectionError:  # Closed, and what a socket says when the sidecar dies just now
+                if not _alive(self.client):
+                    return 0
+                time.sleep(RESTART_PAUSE)
+                continue
+            return self._wake(door, answer)
+        return 0
+
+    @staticmethod
+    def _wake(door: Door, answer: dict[str, Any]) -> int:
+        text = answer.get("text")
+        if not text:
+            return 0
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        try:
+            door.ask("shown", timeout=DEADLINE, hand=answer["hand"])
+        except (PeerError, OSError):
+            # A sidecar that is slow hears it later, one that died has it shown again by the same id.
+            # Not to wake would be worse: the first takes it for shown.
+            return WAKE
+        return WAKE
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

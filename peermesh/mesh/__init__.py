@@ -1,0 +1,1 @@
+"""The wire: frames, links, and the one file that imports zmq."""

@@ -1,0 +1,218 @@
+"""What one sidecar does for its whole host, while it holds the keeper's lock: mail that others left
+undelivered, and the host's word on the LAN.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from peermesh import config
+from peermesh.core.words import PeerId
+from peermesh.errors import PeerError
+from peermesh.mesh.wire import VERSION as WIRE_VERSION
+from peermesh.sidecar.presence import free_lock, is_locked, take_lock
+
+if TYPE_CHECKING:
+    from peermesh.discovery.mdns import Responder
+
+# The lock is tried this often, so a keeper that died is followed within a second.
+TRY = 0.5  # seconds
+# Who lives is looked at this often: a crashed session's goodbye is said that soon.
+LOOK = 1.0
+# Mail left by the dead is tried this often, and interfaces are followed.
+SWEEP = 5.0
+# Peers that will not come back are forgotten this often.
+FORGET = 3_600.0
+# The network may come later: mDNS is tried again.
+RETRY = 30.0
+
+# Not listening yet: the LAN's listener comes with trust between hosts.
+NO_PORT = 0
+
+
+class Host(Protocol):
+    """What the keeper needs of its sidecar."""
+
+    root: str
+
+    def stand_in(self, peer: PeerId) -> None:
+        """Deliver what *peer*, who is away, left behind."""
+
+    def forget_old(self) -> None:
+        """Forget who will not come back."""
+
+    def log(self, words: str) -> None:
+        """Leave a line in the sidecar's log."""
+
+
+def living(root: str) -> list[PeerId]:
+    """The peers of this host whose sidecar runs."""
+    folder = os.path.join(root, "peers")
+    if not os.path.isdir(folder):
+        return []
+    return [one for one in sorted(os.listdir(folder)) if is_locked(os.path.join(folder, one, "lock"))]
+
+
+def instance_name(directory: str, *, make: bool = False) -> str:
+    """The random name by which a peer is advertised, from its directory; "" if it has none.
+
+    It stays while the sidecar lives, so that the next keeper goes on with it.
+    """
+    path = os.path.join(directory, "instance")
+    if make:
+        with open(f"{path}.new", "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(8))
+        os.replace(f"{path}.new", path)
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            name = file.read(64)
+    except OSError:
+        return ""
+    return name if len(name) == 16 and set(name) <= set("0123456789abcdef") else ""
+
+
+class Keeper:
+    """Tries for the lock, and does its duties while it has it.
+
+    Args:
+        host: the sidecar.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._lock: int | None = None
+        self._responder: Responder | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._swept = self._looked = 0.0
+        self._forgot = time.monotonic()
+        self._mdns_at = 0.0  # when to try mDNS (again)
+        self._published: frozenset[str] = frozenset()
+        self.trouble = ""  # why there is no mDNS, for `peer status`
+
+    @property
+    def holds(self) -> bool:
+        """Whether this sidecar is the host's keeper."""
+        return self._lock is not None
+
+    def begin(self) -> None:
+        """Start trying for the lock."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._turn()
+            except (PeerError, OSError) as wrong:
+                self._host.log(f"keeper: {wrong}")
+            await asyncio.sleep(TRY)
+
+    async def _turn(self) -> None:
+        if self._lock is None:
+            self._lock = take_lock(os.path.join(self._host.root, "keeper.lock"))
+            if self._lock is None:
+                return
+            # Hooks of an older version of this installation become ours. Only the keeper needs this module.
+            from peermesh.hooks.plugin import refresh
+
+            refresh(self._host.root)
+        now = time.monotonic()
+        if now - self._swept >= SWEEP:
+            self._swept = now
+            self._sweep()
+            if now - self._forgot >= FORGET:
+                self._forgot = now
+                self._host.forget_old()
+            if self._responder is not None:
+                await self._responder.follow_interfaces()
+        if config.lan() and now - self._looked >= LOOK:
+            self._looked = now
+            await self._advertise(now)
+
+    def _sweep(self) -> None:
+        folder = os.path.join(self._host.root, "peers")
+        for peer in os.listdir(folder):
+            directory = os.path.join(folder, peer)
+            if is_locked(os.path.join(directory, "lock")):
+                continue
+            # A process of that number may live all the same: the hooks' first step would take it for ours.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(directory, "pid"))
+            if os.path.exists(os.path.join(directory, "pending")):
+                self._host.stand_in(peer)
+
+    async def _advertise(self, now: float) -> None:
+        """Make what the network hears of this host equal to who lives here."""
+        if self._responder is None:
+            if now < self._mdns_at:
+                return
+            await self._start_responder(now)
+        if self._responder is None:
+            return
+        names, dead = self._instances()
+        if dead:
+            # Sessions that crashed while another was the keeper: others still see their ghosts.
+            await self._responder.bury([instance_name(one) for one in dead])
+            for one in dead:
+                os.unlink(os.path.join(one, "instance"))
+        if names != self._published:
+            from peermesh.discovery.record import Instance
+
+            await self._responder.publish([Instance(name, NO_PORT, WIRE_VERSION) for name in sorted(names)])
+            self._published = names
+
+    def _instances(self) -> tuple[frozenset[str], list[str]]:
+        """The names of who lives here, and the directories of the dead who still have one."""
+        folder = os.path.join(self._host.root, "peers")
+        alive = set(living(self._host.root))
+        named = {one: instance_name(os.path.join(folder, one)) for one in os.listdir(folder)}
+        names = frozenset(name for one, name in named.items() if name and one in alive)
+        return names, [os.path.join(folder, one) for one, name in named.items() if name and one not in alive]
+
+    async def _start_responder(self, now: float) -> None:
+        # Imported here: zeroconf is 2 MB that only the host's keeper needs.
+        from peermesh.discovery.mdns import Responder
+
+        responder = Responder(interfaces=config.interfaces())
+        try:
+            await responder.start()
+        except PeerError as wrong:
+            self.trouble, self._mdns_at = str(wrong), now + RETRY
+            await responder.close()
+            return
+        self._responder, self.trouble = responder, ""
+
+    def rumours(self) -> list[dict[str, object]]:
+        """What other hosts advertise."""
+        if self._responder is None:
+            return []
+        return [
+            {"instance": r.instance, "addresses": [str(a) for a in r.addresses], "port": r.port}
+            for r in self._responder.rumours()
+        ]
+
+    def lan_state(self) -> str:
+        """The LAN in a word or a sentence, for `peer status`."""
+        if not config.lan():
+            return "off"
+        if not self.holds:
+            return "kept by another sidecar of this host"
+        return self.trouble or ("on" if self._responder else "starting")
+
+    async def end(self, then: Callable[[], None] | None = None) -> None:
+        """Say goodbye for what this process published and hand the lock on."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._responder is not None:
+            await self._responder.close()
+        if self._lock is not None:
+            free_lock(self._lock)
+            self._lock = None
+        if then is not None:
+            then()

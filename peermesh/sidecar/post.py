@@ -1,0 +1,289 @@
+"""One peer's engine with its mailbox and its links: performs what the engine decides.
+
+A sidecar has one for itself, and one more for a while for each peer that is away and has mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from peermesh.core.budget import Budget
+from peermesh.core.engine import Engine
+from peermesh.core.frames import Ack, Mail
+from peermesh.core.script import (
+    Answer,
+    Dial,
+    Effect,
+    Fail,
+    HangUp,
+    Input,
+    Keep,
+    KeepIn,
+    KeepOut,
+    MoveIn,
+    MoveOut,
+    NoSuchPeer,
+    Reply,
+    Retire,
+    Route,
+    Say,
+    SayAnswer,
+    Show,
+    Snapshot,
+    Speak,
+    Tell,
+    Tick,
+    Token,
+    Told,
+    Transmit,
+    WaiterCame,
+)
+from peermesh.core.words import Card, Message, PeerId
+from peermesh.errors import PeerError
+from peermesh.mesh.links import Links
+from peermesh.store.mailbox import Mailbox
+from peermesh.store.sqlite import translated_os
+
+KEEPS = (KeepOut, KeepIn, MoveOut, MoveIn, Told)
+ANSWERS = (SayAnswer, Show, Retire, Fail)
+SPEAKS = (Dial, HangUp, Tell, Transmit, Reply)
+
+# After a commit that failed the network is left alone for this long: a full disk stays full.
+PAUSE = 1.0  # seconds
+
+# The mark of undelivered mail is taken away after so long a rest.
+MARK_QUIET = 1.0  # seconds
+
+
+class Surroundings(Protocol):
+    """What a post needs of the sidecar around it."""
+
+    def reach(self, peer: PeerId) -> str | None:
+        """Where *peer* listens, now that somebody does; ``None`` if nobody ever will."""
+
+    def log(self, words: str) -> None:
+        """Leave a line in the sidecar's log."""
+
+    def open_links(self, path: str, post: Post) -> Links:
+        """The sockets of a post that listens at *path*."""
+
+
+class Post:
+    """Runs one peer.
+
+    Args:
+        around: the sidecar.
+        card: the peer.
+        directory: its directory; the caller holds its lock.
+        mailbox: its mailbox, open.
+        budget: its wake budget, if it is a session of this process.
+        answer: is given what the engine answers to questions at the door.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a peer is made of
+        self,
+        around: Surroundings,
+        card: Card,
+        directory: str,
+        mailbox: Mailbox,
+        *,
+        budget: Budget | None = None,
+        answer: Callable[[Answer], None] | None = None,
+    ) -> None:
+        self._around, self.directory, self.mailbox = around, directory, mailbox
+        self._budget, self._answer = budget, answer
+        self._loop = asyncio.get_running_loop()
+        self._inputs: list[Input] = []
+        self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._fresh: dict[int, Message] = {}  # said in this batch: need not be read from disk
+        self._marked = os.path.exists(self._mark)
+        self.before: Callable[[], None] = lambda: None  # called before each batch
+        self.after: Callable[[], None] = lambda: None  # and after it
+        self.used = time.monotonic()
+        self.bad_frames = 0
+        self.engine = Engine(card, self._snapshot(), budget)
+        self.links = around.open_links(os.path.join(directory, "link"), self)
+        self._perform(self.engine.start(time.monotonic()))
+        self._set_alarm()
+
+    def _snapshot(self) -> Snapshot:
+        return self.mailbox.snapshot(time.monotonic(), time.time())
+
+    @property
+    def _mark(self) -> str:
+        return os.path.join(self.directory, "pending")
+
+    # ------------------------------------------------------------ a batch
+
+    def put(self, what: Input) -> None:
+        """Tell the engine, together with all else that comes before the loop's next turn."""
+        self._inputs.append(what)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self.run)
+
+    def put_first(self, what: Input) -> None:
+        """From ``before``: tell the engine this ahead of the batch."""
+        self._inputs.insert(0, what)
+
+    def run(self) -> None:
+        """Handle what came: one commit, then the network, then the answers."""
+        self._scheduled = False
+        if self.links.closed:
+            return
+        self.before()
+        inputs, self._inputs = self._inputs, []
+        now = time.monotonic()
+        if inputs:
+            self.used = now
+        effects = [effect for one in inputs for effect in self.engine.handle(one, now)]
+        try:
+            self._perform(effects)
+        except PeerError as wrong:
+            self._recover(inputs, effects, wrong)
+        self._set_alarm()
+        self.after()
+
+    def _perform(self, effects: list[Effect]) -> None:
+        keeps: list[Keep] = [e for e in effects if isinstance(e, KEEPS)]
+        self._fresh = {e.message.id.n: e.message for e in keeps if isinstance(e, KeepOut)}
+        if self.engine.outgoing.unsettled():
+            self._set_mark()
+        if keeps:
+            self.mailbox.keep(keeps, time.time())
+        for spoken in _coalesced([e for e in effects if isinstance(e, SPEAKS)]):
+            self._speak(spoken)
+        self._hand_out([e for e in effects if isinstance(e, ANSWERS)])
+        self._fresh = {}
+
+    def _set_mark(self) -> None:
+        """Leave a sign for the host's other sidecars, before the commit, that this mailbox has
+        something to deliver: if this process dies, one of them takes it up.
+        """
+        if not self._marked:
+            with translated_os(self._mark):
+                os.close(os.open(self._mark, os.O_WRONLY | os.O_CREAT, 0o600))
+            self._marked = True
+
+    def look(self) -> None:
+        """Now and then: drain sockets whose sign was missed, and take the mark away when all is settled.
+
+        Not with each message: two changes of a directory cost more than the message does.
+        """
+        self.links.look()
+        if time.monotonic() - self.used > MARK_QUIET:
+            self._clear_mark()
+
+    def _clear_mark(self) -> None:
+        if self._marked and not self.engine.outgoing.unsettled():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._mark)
+            self._marked = False
+
+    def _speak(self, what: Speak) -> None:
+        match what:
+            case Dial(peer):
+                path = self._around.reach(peer)
+                if path is None:
+                    self.put(NoSuchPeer(peer))
+                else:
+                    self.links.dial(peer, path)
+            case HangUp(peer):
+                self.links.hang_up(peer)
+            case Tell(peer, frame):
+                self.links.tell(peer, frame)
+            case Transmit(peer, n, prev):
+                message = self._fresh.get(n) or self.mailbox.outgoing(n)
+                self.links.tell(peer, Mail(message, prev))
+            case Reply(route, frame):
+                self.links.reply(route, frame)
+
+    def _recover(self, inputs: list[Input], effects: list[Effect], wrong: PeerError) -> None:
+        """Nothing of the batch was kept: say nothing of it, and go back to what the disk holds."""
+        if self.links.closed:
+            return
+        self._around.log(f"{self.engine.card.name}: nothing was kept: {wrong}")
+        old = self.engine
+        try:
+            snapshot = self._snapshot()
+        except PeerError as worse:
+            self._around.log(f"{old.card.name}: the mailbox cannot be read either: {worse}")
+            self._loop.call_later(PAUSE, self._recover, inputs, effects, wrong)
+            return
+        for peer in list(old.outgoing.others):
+            self.links.hang_up(peer)
+        lost = [one for one in effects if isinstance(one, SayAnswer | Show)]
+        waiters = {one.token for one in lost if isinstance(one, Show) and one.wake}
+        asked = {one.token for one in lost} | {one.token for one in inputs if isinstance(one, Say)}
+        self.engine = Engine(old.card, snapshot, self._budget)
+        self.engine.inherit(old, asked)
+        self._hand_out([one for one in effects if isinstance(one, Retire | Fail)])
+        self._hand_out([Fail(token, wrong.code, str(wrong)) for token in sorted(asked - waiters)])
+        self._loop.call_later(PAUSE, self._restart, sorted(waiters))
+
+    def _restart(self, waiters: list[Token]) -> None:
+        """Try again: take up what the mailbox holds; whoever waited to wake the session still does."""
+        if self.links.closed:
+            return
+        effects = self.engine.start(time.monotonic())
+        try:
+            self._perform(effects)
+        except PeerError as wrong:
+            self._recover([], effects, wrong)
+        for token in waiters:
+            self.put(WaiterCame(token))
+        self._set_alarm()
+
+    def _hand_out(self, answers: Iterable[Answer]) -> None:
+        for answer in answers:
+            if self._answer is not None:
+                self._answer(answer)
+
+    # ------------------------------------------------------------ time
+
+    def _set_alarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = time.monotonic()
+        at = self.engine.next_alarm(now)
+        if at is not None:
+            self._timer = self._loop.call_later(max(0.001, at - now), self.put, Tick())
+
+    @staticmethod
+    def loop_time() -> float:
+        """The clock by which the engine is run: monotonic, in seconds."""
+        return time.monotonic()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is under way."""
+        return self.engine.at_rest and not self._inputs
+
+    def close(self) -> None:
+        """Close sockets and mailbox; the lock is the caller's."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.links.close()
+        self._clear_mark()
+        self.mailbox.close()
+
+
+def _coalesced(spoken: list[Speak]) -> list[Speak]:
+    """Of several acknowledgements on one way back, the last says all."""
+    last: dict[Route, int] = {}
+    for place, one in enumerate(spoken):
+        if isinstance(one, Reply) and isinstance(one.frame, Ack):
+            last[one.route] = place
+    return [
+        one
+        for place, one in enumerate(spoken)
+        if not (isinstance(one, Reply) and isinstance(one.frame, Ack)) or last[one.route] == place
+    ]

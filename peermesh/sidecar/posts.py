@@ -1,0 +1,194 @@
+"""The peers that one process runs: its own, and for a moment those of its host who are away and have mail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+
+from peermesh import config
+from peermesh.core.budget import Budget
+from peermesh.core.script import Answer
+from peermesh.core.words import Card, PeerId
+from peermesh.errors import BadFrame, PeerError
+from peermesh.mesh.links import Links, end_context, make_context
+from peermesh.sidecar.post import Post
+from peermesh.sidecar.presence import free_lock, is_locked, take_lock
+from peermesh.sidecar.session import unlink_if_to
+from peermesh.store.host import HostStore
+from peermesh.store.mailbox import Mailbox
+
+# Who stands in for a peer stays until it was quiet for so long, and no longer than that: the peer
+# itself may be waiting for its lock.
+STAND_IN_QUIET = 0.15  # seconds
+STAND_IN_LONGEST = 2.0
+# Peers that did not come back for so long, with nothing waiting for them, are forgotten.
+FORGET = 30 * 86_400.0
+
+
+class Posts:
+    """Opens, reaches and closes posts; the first one opened is this process's own.
+
+    Args:
+        root: the state directory.
+        host: the shared file.
+        log: leaves a line in the sidecar's log.
+        warn: the same, for what a person should know.
+    """
+
+    def __init__(
+        self, root: str, host: HostStore, log: Callable[[str], None], warn: Callable[[str], None]
+    ) -> None:
+        self._root, self._host = root, host
+        self.log, self._warn = log, warn
+        self._context = make_context()
+        self._posts: dict[PeerId, Post] = {}
+        self._locks: dict[PeerId, int] = {}
+        self._own: PeerId | None = None
+        self.forgot: Callable[[], None] = lambda: None  # called when a peer is known no longer
+
+    def open_own(
+        self, card: Card, lock: int, budget: Budget | None, answer: Callable[[Answer], None]
+    ) -> Post:
+        """This process's own post; *lock* is its peer's, held."""
+        post = self._open(card, lock, budget, answer)
+        self._own = card.id
+        return post
+
+    def _open(
+        self,
+        card: Card,
+        lock: int,
+        budget: Budget | None = None,
+        answer: Callable[[Answer], None] | None = None,
+    ) -> Post:
+        directory = config.peer_dir(self._root, card.id)
+        mailbox = Mailbox(directory, card.id, lambda: self._host.birth(card.id))
+        if mailbox.set_aside:
+            self._warn(f"the damaged mailbox of {card.name} was set aside as {mailbox.set_aside}")
+        if mailbox.born:
+            self.write_card(card)
+        post = Post(self, card, directory, mailbox, budget=budget, answer=answer)
+        self._posts[card.id], self._locks[card.id] = post, lock
+        return post
+
+    def write_card(self, card: Card) -> None:
+        """A copy in the peer's own directory, from which a lost shared file is made again."""
+        births, sessions = self._host.births(card.id), self._host.sessions(card.id)
+        path = os.path.join(config.peer_dir(self._root, card.id), "card.json")
+        with open(f"{path}.new", "w", encoding="utf-8") as file:
+            json.dump({**asdict(card), "births": births, "sessions": sessions}, file)
+        os.replace(f"{path}.new", path)
+
+    def open_links(self, path: str, post: Post) -> Links:
+        """The sockets of a post that listens at *path*."""
+
+        def bad(wrong: BadFrame) -> None:
+            post.bad_frames += 1
+            if post.bad_frames in (1, 10, 100, 1_000):
+                name = post.engine.card.name
+                self.log(f"{name}: {post.bad_frames} frames that cannot be read, now: {wrong}")
+
+        return Links(self._context, path, post.put, bad)
+
+    # ------------------------------------------------------------ the others of this host
+
+    def is_live(self, peer: PeerId) -> bool:
+        """Whether the sidecar of *peer* runs: its lock is held, and not by us for a while."""
+        if peer in self._posts:
+            return peer == self._own
+        return is_locked(os.path.join(config.peer_dir(self._root, peer), "lock"))
+
+    def reach(self, peer: PeerId) -> str | None:
+        """Where *peer* listens; ``None`` if nobody ever will. If it is away, we stand in for it first."""
+        directory = config.peer_dir(self._root, peer)
+        if not os.path.isdir(directory):
+            return None
+        self.stand_in(peer)
+        return os.path.join(directory, "link")
+
+    def stand_in(self, peer: PeerId) -> None:
+        """Be *peer* for a moment, if nobody is: take its mail, deliver what it left."""
+        directory = config.peer_dir(self._root, peer)
+        if peer in self._posts or not os.path.isdir(directory):
+            return
+        lock = take_lock(os.path.join(directory, "lock"))
+        if lock is None:
+            return
+        try:
+            card = self._host.card(peer)
+            if card is not None:
+                self._open(card, lock)
+        except (PeerError, OSError) as wrong:
+            card = None
+            self.log(f"the mailbox of {peer} cannot be opened: {wrong}")
+        if card is None:
+            free_lock(lock)
+            return
+        self._look_later(STAND_IN_QUIET, peer, time.monotonic())
+
+    def _look_later(self, seconds: float, peer: PeerId, since: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._stand_down, peer, since)
+
+    def _stand_down(self, peer: PeerId, since: float) -> None:
+        post = self._posts.get(peer)
+        if post is None:
+            return
+        now = time.monotonic()
+        quiet = post.at_rest and now - post.used >= STAND_IN_QUIET
+        if quiet or now - since >= STAND_IN_LONGEST:
+            over = quiet and post.engine.card.oneshot and not any(post.mailbox.counts().values())
+            self.close(peer)
+            if over:  # a one-shot run's last receipt is told: nobody comes back for it
+                self.forget(peer)
+        else:
+            self._look_later(STAND_IN_QUIET / 3, peer, since)
+
+    def look(self) -> None:
+        """Drain sockets whose sign may have been missed."""
+        for post in list(self._posts.values()):
+            post.look()
+
+    # ------------------------------------------------------------ letting go
+
+    def close(self, peer: PeerId) -> None:
+        """Close the post of *peer* and free its lock."""
+        self._posts.pop(peer).close()
+        free_lock(self._locks.pop(peer))
+
+    def forget(self, peer: PeerId) -> None:
+        """*peer*, whose post is not open here and whom nothing waits for, was never here."""
+        directory = config.peer_dir(self._root, peer)
+        for session in self._host.sessions(peer):
+            unlink_if_to(config.session_link(self._root, session), directory)
+        self._host.forget(peer)
+        shutil.rmtree(directory, ignore_errors=True)
+        self.forgot()
+
+    def forget_old(self, clock: float) -> None:
+        """Forget who has not been here for a month and has no mail; *clock* is the wall's, seconds."""
+        for peer, seen_at in self._host.seen().items():
+            if clock - seen_at < FORGET or peer in self._posts:
+                continue
+            directory = config.peer_dir(self._root, peer)
+            lock = take_lock(os.path.join(directory, "lock")) if os.path.isdir(directory) else None
+            if lock is None:
+                continue
+            try:
+                mailbox = Mailbox(directory, peer, lambda: 1)
+                settled = not any(mailbox.counts().values())
+                mailbox.close()
+                if settled:
+                    self.forget(peer)
+            finally:
+                free_lock(lock)
+
+    def end(self) -> None:
+        """Close all; what was said last may still leave."""
+        for peer in list(self._posts):
+            self.close(peer)
+        end_context(self._context)

@@ -1,0 +1,200 @@
+"""A Claude Code session as its sidecar sees it: its turns, its client's process, what it was told."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import Any
+
+from peermesh import config
+from peermesh.core.script import Turn
+from peermesh.hooks.payload import BATCH, PROMPT, START
+from peermesh.sidecar.post import Post
+
+# The client's own word that it is idle, against the hooks' that it works, is believed when it was
+# seen this often in a row, a second apart: a turn that was broken off by Esc has no Stop.
+SURE = 2
+
+
+class Session:
+    """Reads and writes the small files by which the hooks' first step and the sidecar agree.
+
+    Args:
+        post: the session's post.
+        client: the client's process.
+    """
+
+    def __init__(self, post: Post, client: int) -> None:
+        self._post, self.client = post, client
+        self._directory = post.directory
+        self._turn_seen, self._typed_at = (0, ""), 0
+        self._idle_seen = 0
+        self.told_name = ""  # the name the model knows
+        self.briefed = False
+        self._prompt_id = ""  # of the last prompt that came through the door
+        os.makedirs(self._path("due"), mode=0o700, exist_ok=True)
+        self._flags = {os.path.join("due", name) for name in os.listdir(self._path("due"))} | {"armed"}
+        self._flag(set())
+        self._write_turn(busy=False)
+        if self.client_says().get("status") == "busy":
+            # A prompt that came with the session's start did not wait for us; nor does a turn for a crash.
+            post.put(Turn(busy=True))
+        self._typed_at = self._changed("typed")
+
+    def _path(self, *parts: str) -> str:
+        return os.path.join(self._directory, *parts)
+
+    # ------------------------------------------------------------ turns
+
+    def observe(self) -> None:
+        """Before a batch: tell the engine what the hooks' first step wrote."""
+        turns = self._post.engine.turns
+        turn, typed_at = self._turn(), self._changed("typed")
+        if turns is None or (turn, typed_at) == (self._turn_seen, self._typed_at):
+            return
+        typed = typed_at != self._typed_at
+        self._turn_seen, self._typed_at = turn, typed_at
+        self._post.put_first(Turn(busy=turn[1] == "busy", typed=typed, sign=True))
+
+    def publish(self) -> None:
+        """After a batch: the events at which the hooks' second step is wanted, and the turn."""
+        turns = self._post.engine.turns
+        if turns is None:
+            return
+        wanted = set(self._post.engine.occasions(self._post.loop_time()))
+        wanted |= self.news_at() - {START}
+        self._flag(
+            {os.path.join("due", name) for name in wanted}
+            | ({"armed"} if turns.waiter is not None else set())
+        )
+        turn = self._turn()
+        told = turn != self._turn_seen  # while this batch was kept: a hook's word stands
+        if not told and turns.busy != (turn[1] == "busy"):
+            self._write_turn(busy=turns.busy)
+
+    def _flag(self, wanted: set[str]) -> None:
+        """Make the small files that the hooks' first step tests equal to *wanted*."""
+        for name in wanted - self._flags:
+            os.close(os.open(self._path(name), os.O_WRONLY | os.O_CREAT, 0o600))
+        for name in self._flags - wanted:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path(name))
+        self._flags = wanted
+
+    def _write_turn(self, *, busy: bool) -> None:
+        # Written over each other, equally long, as hook.sh does: nobody ever reads half of one.
+        file = os.open(self._path("turn"), os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(file, b"busy\n" if busy else b"idle\n")
+        os.close(file)
+        self._turn_seen = (self._changed("turn"), "busy" if busy else "idle")
+
+    def _turn(self) -> tuple[int, str]:
+        """When the turn was written, and the word: a file's time stands still for some milliseconds."""
+        return self._changed("turn"), self._read("turn")
+
+    def _changed(self, name: str) -> int:
+        try:
+            return os.stat(self._path(name)).st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def _read(self, name: str) -> str:
+        try:
+            with open(self._path(name), encoding="ascii", errors="replace") as file:
+                return file.read(100).strip()
+        except FileNotFoundError:
+            return ""
+
+    def look_idle(self) -> None:
+        """Once a second while mail waits: a turn that was broken off never said that it ended."""
+        turns = self._post.engine.turns
+        if turns is None or not turns.busy or not self._post.engine.incoming.due:
+            self._idle_seen = 0
+            return
+        self._idle_seen = self._idle_seen + 1 if self.client_says().get("status") == "idle" else 0
+        if self._idle_seen >= SURE:
+            self._idle_seen = 0
+            self._post.put(Turn(busy=False))
+
+    def queued(self, prompt_id: str) -> bool:
+        """Whether a prompt was typed in the middle of a turn: the client keeps it until the tool has ended,
+        and may give it back, together with what its hook said. It bears the id of the turn's first prompt.
+        """
+        same = bool(prompt_id) and prompt_id == self._prompt_id
+        self._prompt_id = prompt_id
+        if same or self._post.engine.incoming.unproven:
+            return same
+        # The turn's first prompt needed no second step, and its id is not known. After Esc the client is idle.
+        return self._turn()[1] == "busy" and self.client_says().get("status") == "busy"
+
+    # ------------------------------------------------------------ the client's own file
+
+    def client_says(self) -> dict[str, Any]:
+        """What the client notes about itself; {} when it does not. Not a documented file: never rely on it."""
+        return client_says(self.client)
+
+    def given_name(self) -> str:
+        """The name that a person gave the session in the client; "" if none did."""
+        said = self.client_says()
+        name = said.get("name")
+        return name if isinstance(name, str) and said.get("nameSource") == "user" else ""
+
+    # ------------------------------------------------------------ what the model was told
+
+    def news_at(self) -> set[str]:
+        """The hook events at which the model is told who it is, because it does not know, or no longer."""
+        if not self.briefed:
+            return {START, PROMPT, BATCH}
+        return {PROMPT} if self.told_name != self._post.engine.card.name else set()
+
+    def told(self) -> None:
+        """It knows now."""
+        self.briefed, self.told_name = True, self._post.engine.card.name
+
+
+def client_says(client: int) -> dict[str, Any]:
+    """What the client process *client* notes about itself, see ``Session.client_says``."""
+    folder = os.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(os.path.expanduser("~"), ".claude")
+    try:
+        with open(os.path.join(folder, "sessions", f"{client}.json"), encoding="utf-8") as file:
+            said = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def turn_of(directory: str) -> tuple[str, float]:
+    """What a peer's session does, and since when (wall clock, seconds), for any reader on this host."""
+    path = os.path.join(directory, "turn")
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read(20).strip() or "idle", os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return "", 0.0
+
+
+def link_to(link: str, directory: str) -> None:
+    """Make *link* lead to a peer's directory, whatever stood there before; readers see one or the other."""
+    os.makedirs(os.path.dirname(link), mode=0o700, exist_ok=True)
+    target = os.path.relpath(directory, os.path.dirname(link))
+    if os.path.islink(link) and os.readlink(link) == target:
+        return
+    fresh = f"{link}.{os.getpid()}"
+    os.symlink(target, fresh)
+    os.replace(fresh, link)
+
+
+def unlink_if_to(link: str, directory: str) -> None:
+    """Remove *link* if it leads to *directory*."""
+    if os.path.islink(link) and os.path.realpath(link) == os.path.realpath(directory):
+        os.unlink(link)
+
+
+def clients_of(root: str, directory: str) -> list[str]:
+    """The links of client processes that lead to *directory*."""
+    folder = os.path.dirname(config.client_link(root, 0))
+    if not os.path.isdir(folder):
+        return []
+    links = [os.path.join(folder, name) for name in os.listdir(folder)]
+    return [one for one in links if os.path.realpath(one) == os.path.realpath(directory)]

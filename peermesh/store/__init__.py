@@ -1,0 +1,1 @@
+"""What is on disk: a mailbox for each peer, one shared file for the host."""

@@ -1,0 +1,356 @@
+"""The host's shared file: who is known, by which name, and which session each one is. Seldom written."""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from peermesh.core.names import key, unique
+from peermesh.core.words import Card, PeerId
+from peermesh.errors import NameTaken, StoreBroken
+from peermesh.store.sqlite import open_file, transaction, translated, translated_os
+
+STEPS = [
+    """
+CREATE TABLE peers (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL, name_key TEXT NOT NULL UNIQUE, named INTEGER NOT NULL,
+    person INTEGER NOT NULL, oneshot INTEGER NOT NULL,
+    repo TEXT NOT NULL, repo_key TEXT NOT NULL, branch TEXT NOT NULL, cwd TEXT NOT NULL,
+    roles TEXT NOT NULL, focus TEXT NOT NULL,
+    births INTEGER NOT NULL DEFAULT 0,
+    seen_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sessions (session TEXT PRIMARY KEY, peer TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE off (repo_key TEXT PRIMARY KEY, repo TEXT NOT NULL) WITHOUT ROWID
+""",
+]
+
+_COLUMNS = "id, name, person, oneshot, repo, repo_key, branch, cwd, roles, focus"
+
+# What reading a card that was cut off or damaged may raise; a full disk is not among it.
+_BAD_CARD = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+
+IsLive = Callable[[PeerId], bool]
+
+
+class HostStore:
+    """The file ``host.db``.
+
+    Args:
+        root: the state directory.
+        host: this host's name, put on every card.
+
+    Raises:
+        StoreNewer, StoreBroken, DiskFull, ReadOnly: see store/sqlite.py.
+    """
+
+    def __init__(self, root: str, host: str) -> None:
+        self.path = os.path.join(root, "host.db")
+        self._root, self._host = root, host
+        self.set_aside: str | None = None
+        self._openings = 0
+        self._open()
+
+    def _open(self) -> None:
+        # One at a time: a file that another process is just making must not be taken for a damaged one.
+        with self._lock():
+            self._db, aside = open_file(self.path, STEPS)
+            try:
+                self._adopt_if_empty()
+            except BaseException:
+                self._db.close()
+                raise
+        self.set_aside = aside or self.set_aside
+        self._inode = os.stat(self.path).st_ino
+        self._openings += 1
+
+    def _adopt_if_empty(self) -> None:
+        """A new file, or one in place of a damaged one: take in whoever left a card in a directory.
+
+        Who died in the middle of this left an empty file: the next one does it.
+        """
+        with translated(self.path):
+            if self._db.execute("SELECT 1 FROM peers LIMIT 1").fetchone():
+                return
+        cards = sorted(glob.glob(os.path.join(glob.escape(self._root), "peers", "*", "card.json")))
+        if cards:
+            self._adopt(cards)
+
+    def _adopt(self, cards: list[str]) -> None:
+        with transaction(self._db, self.path):
+            for path in cards:
+                self._db.execute("SAVEPOINT card")
+                try:
+                    self._take_in(path)
+                except _BAD_CARD:  # cut off, or damaged: its peer is made anew when its session comes
+                    self._db.execute("ROLLBACK TO card")
+                self._db.execute("RELEASE card")
+
+    def _take_in(self, path: str) -> None:
+        with open(path, encoding="utf-8") as file:
+            record = json.load(file)
+        sessions, births = list(record.pop("sessions")), int(record.pop("births"))
+        card = Card(**{**record, "roles": tuple(record["roles"])})
+        if card.id != os.path.basename(os.path.dirname(path)):
+            raise ValueError("the card of another peer")
+        taken = {k for (k,) in self._db.execute("SELECT name_key FROM peers")}
+        self._insert(replace(card, name=unique(card.name, taken)), os.path.getmtime(path), births)
+        for session in sessions:
+            self._bind(str(session), card.id)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        path = os.path.join(self._root, "host.lock")
+        with translated_os(path):
+            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def revision(self) -> tuple[int, int]:
+        """What changes when another process wrote; also follows a file that was set aside."""
+        if not os.path.exists(self.path) or os.stat(self.path).st_ino != self._inode:
+            self._db.close()
+            self._open()
+        with translated(self.path):
+            return self._openings, int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    # ------------------------------------------------------------ reading
+
+    def cards(self) -> list[Card]:
+        """Everybody known on this host, by name."""
+        with translated(self.path):
+            rows = self._db.execute(f"SELECT {_COLUMNS} FROM peers ORDER BY name_key").fetchall()  # noqa: S608
+        return [self._card(row) for row in rows]
+
+    def card(self, peer: PeerId) -> Card | None:
+        """The card of *peer*."""
+        with translated(self.path):
+            row = self._db.execute(f"SELECT {_COLUMNS} FROM peers WHERE id = ?", (peer,)).fetchone()  # noqa: S608
+        return self._card(row) if row else None
+
+    def _card(self, row: tuple[Any, ...]) -> Card:
+        peer, name, person, oneshot, repo, repo_key, branch, cwd, roles, focus = row
+        return Card(
+            id=peer,
+            name=name,
+            host=self._host,
+            person=bool(person),
+            oneshot=bool(oneshot),
+            repo=repo,
+            repo_key=repo_key,
+            branch=branch,
+            cwd=cwd,
+            roles=tuple(json.loads(roles)),
+            focus=focus,
+        )
+
+    def by_session(self, session: str) -> PeerId | None:
+        """The peer that the Claude Code session *session* is."""
+        with translated(self.path):
+            row = self._db.execute(
+                "SELECT peer FROM sessions JOIN peers ON peer = id WHERE session = ?", (session,)
+            ).fetchone()
+        return str(row[0]) if row else None
+
+    def person(self) -> PeerId | None:
+        """The peer of the person's shells."""
+        with translated(self.path):
+            row = self._db.execute("SELECT id FROM peers WHERE person = 1").fetchone()
+        return str(row[0]) if row else None
+
+    def named(self, peer: PeerId) -> bool:
+        """Whether a person gave *peer* its name."""
+        with translated(self.path):
+            row = self._db.execute("SELECT named FROM peers WHERE id = ?", (peer,)).fetchone()
+        return bool(row and row[0])
+
+    def seen(self) -> dict[PeerId, float]:
+        """When each peer's sidecar last came or went (wall clock, seconds)."""
+        with translated(self.path):
+            return dict(self._db.execute("SELECT id, seen_at FROM peers"))
+
+    def switched_off(self, repo_key: str) -> bool:
+        """Whether ``peer off`` took that repo out."""
+        with translated(self.path):
+            return bool(self._db.execute("SELECT 1 FROM off WHERE repo_key = ?", (repo_key,)).fetchone())
+
+    # ------------------------------------------------------------ writing
+
+    def register(
+        self,
+        wish: Card,
+        *,
+        session: str | None,
+        is_live: IsLive,
+        clock: float,
+        fresh: bool = False,
+    ) -> Card:
+        """The card of a session or of the person's shells, made or brought up to date.
+
+        Args:
+            wish: the card as this process sees itself; its id counts only if the peer is new.
+            session: the Claude Code session's id; ``None`` for the person.
+            is_live: whether a peer's sidecar runs; a name belongs to the living.
+            clock: the wall's time in seconds.
+            fresh: make a new peer, though the session was one: that one runs elsewhere.
+        """
+        with transaction(self._db, self.path):
+            known = None if fresh else (self.by_session(session) if session else self.person())
+            if known is None:
+                name = self._make_room(wish.name, wish.id, is_live)
+                self._insert(replace(wish, name=name), clock)
+                known = wish.id
+            else:
+                self._refresh(known, wish, clock)
+            if session:
+                self._bind(session, known)
+        card = self.card(known)
+        if card is None:
+            raise StoreBroken(f"{self.path} forgot a peer that was just written")
+        return card
+
+    def _insert(self, card: Card, clock: float, births: int = 0) -> None:
+        self._db.execute(
+            "INSERT INTO peers (id, name, name_key, named, person, oneshot, repo, repo_key, branch, cwd,"
+            " roles, focus, births, seen_at) VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                card.id,
+                card.name,
+                key(card.name),
+                card.person,
+                card.oneshot,
+                card.repo,
+                card.repo_key,
+                card.branch,
+                card.cwd,
+                json.dumps(card.roles),
+                card.focus,
+                births,
+                clock,
+            ),
+        )
+
+    def _refresh(self, peer: PeerId, wish: Card, clock: float) -> None:
+        self._db.execute(
+            "UPDATE peers SET repo = ?, repo_key = ?, branch = ?, cwd = ?, oneshot = ?, seen_at = ? WHERE id = ?",
+            (wish.repo, wish.repo_key, wish.branch, wish.cwd, wish.oneshot, clock, peer),
+        )
+
+    def _make_room(self, name: str, peer: PeerId, is_live: IsLive) -> str:
+        """*name*, taken over from a peer that is away, or with a number if its holder is here."""
+        holders = dict(self._db.execute("SELECT name_key, id FROM peers WHERE id != ?", (peer,)))
+        holder = holders.get(key(name))
+        if holder is None or is_live(holder):
+            return unique(name, holders)
+        held = self._db.execute("SELECT name FROM peers WHERE id = ?", (holder,)).fetchone()[0]
+        mine = self._db.execute("SELECT name_key FROM peers WHERE id = ?", (peer,)).fetchone()
+        other = unique(held, [*holders, *(mine or ())])
+        self._db.execute("UPDATE peers SET name = ?, name_key = ? WHERE id = ?", (other, key(other), holder))
+        return name
+
+    def rename(self, peer: PeerId, name: str, *, given: bool, is_live: IsLive) -> str:
+        """Call *peer* so, or nearly so; the name it has now.
+
+        Args:
+            peer: whom.
+            name: a tidy name.
+            given: a person asked for just this name: no number is put behind it.
+            is_live: whether a peer's sidecar runs.
+
+        Raises:
+            NameTaken: *given*, and another that is here has the name.
+        """
+        with transaction(self._db, self.path):
+            got = self._make_room(name, peer, is_live)
+            if given and key(got) != key(name):
+                raise NameTaken(f"a session that is running is called {name!r} already; choose another name")
+            self._db.execute(
+                "UPDATE peers SET name = ?, name_key = ?, named = ? WHERE id = ?",
+                (got, key(got), given, peer),
+            )
+        return got
+
+    def update(self, card: Card) -> None:
+        """Write what may change of a card: repo, branch, directory, roles, focus."""
+        with transaction(self._db, self.path):
+            self._db.execute(
+                "UPDATE peers SET repo = ?, repo_key = ?, branch = ?, cwd = ?, roles = ?, focus = ? WHERE id = ?",
+                (
+                    card.repo,
+                    card.repo_key,
+                    card.branch,
+                    card.cwd,
+                    json.dumps(card.roles),
+                    card.focus,
+                    card.id,
+                ),
+            )
+
+    def bind(self, session: str, peer: PeerId) -> None:
+        """From now on *session* is *peer*: ``/clear`` gave it a new id."""
+        with transaction(self._db, self.path):
+            self._bind(session, peer)
+
+    def _bind(self, session: str, peer: PeerId) -> None:
+        self._db.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?)", (session, peer))
+
+    def birth(self, peer: PeerId) -> int:
+        """Count one more mailbox of *peer*; how many-th it is, from 1."""
+        with transaction(self._db, self.path):
+            self._db.execute("UPDATE peers SET births = births + 1 WHERE id = ?", (peer,))
+            row = self._db.execute("SELECT births FROM peers WHERE id = ?", (peer,)).fetchone()
+        return int(row[0]) if row else 1
+
+    def births(self, peer: PeerId) -> int:
+        """How many mailboxes *peer* has had."""
+        with translated(self.path):
+            row = self._db.execute("SELECT births FROM peers WHERE id = ?", (peer,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def sessions(self, peer: PeerId) -> list[str]:
+        """The Claude Code sessions that *peer* was."""
+        with translated(self.path):
+            return [s for (s,) in self._db.execute("SELECT session FROM sessions WHERE peer = ?", (peer,))]
+
+    def saw(self, peer: PeerId, clock: float) -> None:
+        """*peer* came or went at *clock* (wall, seconds)."""
+        with transaction(self._db, self.path):
+            self._db.execute("UPDATE peers SET seen_at = ? WHERE id = ?", (clock, peer))
+
+    def forget(self, peer: PeerId) -> None:
+        """*peer* will not come back, and nothing waits for it."""
+        with transaction(self._db, self.path):
+            self._db.execute("DELETE FROM sessions WHERE peer = ?", (peer,))
+            self._db.execute("DELETE FROM peers WHERE id = ?", (peer,))
+
+    def switch(self, repo_key: str, repo: str, *, off: bool) -> None:
+        """Take a repo out of peer, or let it in again."""
+        with transaction(self._db, self.path):
+            if off:
+                self._db.execute("INSERT OR REPLACE INTO off VALUES (?, ?)", (repo_key, repo))
+            else:
+                self._db.execute("DELETE FROM off WHERE repo_key = ?", (repo_key,))

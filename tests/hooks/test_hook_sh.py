@@ -1,0 +1,311 @@
+"""The hooks' first step, hook.sh, in each shell that is here: what it does, what it leaves, that it never hurts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from peermesh.hooks import payload, plugin
+
+# A path as awkward as a person's can be.
+AWKWARD = 'it\'s a "test" $HOME `x` dir'
+
+SHELLS = [shell for shell in (["/bin/sh"], ["dash"], ["bash", "--posix"], ["bash"]) if shutil.which(shell[0])]
+
+# An interpreter that notes how it was called, and what it was told.
+NOTING = """#!/bin/sh
+for word; do printf '%s\\0' "$word"; done >"{calls}"
+exit {code}
+"""
+
+
+@dataclass
+class Box:
+    """A state directory with a session and a filled plugin, whose interpreter only takes notes."""
+
+    path: Path
+    shell: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.home = self.path / "state dir"
+        self.session = self.home / "session" / "abc-1"
+        (self.session / "due").mkdir(parents=True)
+        (self.session / "pid").write_text(f"{os.getpid()}\n")
+        self.root = self.path / AWKWARD
+        (self.root / "peermesh" / "hooks").mkdir(parents=True)
+        (self.root / "peermesh" / "hooks" / "lane.py").touch()
+        self.python = self.root / "python"
+        self.interpreter()
+        plugin.write(str(self.home), str(self.python), str(self.root))
+        self.hook = self.home / "plugin" / "peer" / "hooks" / "hook.sh"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.path),
+            "PEER_HOME": str(self.home),
+            "CLAUDE_CODE_SESSION_ID": "abc-1",
+            "CLAUDE_CODE_ENTRYPOINT": "cli",
+        }
+
+    def interpreter(self, code: int = 0) -> None:
+        """Make the noting interpreter, which exits with *code*."""
+        self.python.write_text(NOTING.format(calls=self.path / "calls", code=code))
+        self.python.chmod(0o755)
+
+    def run(self, event: str, stdin: bytes = b"{}") -> subprocess.CompletedProcess[bytes]:
+        """Run the hook for *event*."""
+        command = [*self.shell, str(self.hook), event]
+        return subprocess.run(
+            command, input=stdin, env=self.environment, capture_output=True, timeout=20, check=False
+        )
+
+    def quiet(self, event: str, stdin: bytes = b"{}") -> bool:
+        """Run the hook, which must exit 0 without a word; whether the interpreter was left alone."""
+        done = self.run(event, stdin)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        return not self.calls()
+
+    def calls(self) -> list[str]:
+        """The words with which the interpreter was called last; none if it was not."""
+        try:
+            return (self.path / "calls").read_text().split("\0")[:-1]
+        except FileNotFoundError:
+            return []
+
+    def wrote(self, name: str) -> str | None:
+        """What is in a file of the session's, if it is there."""
+        path = self.session / name
+        return path.read_text() if path.is_file() else None
+
+
+@pytest.fixture(params=SHELLS, ids=" ".join)
+def box(request: pytest.FixtureRequest, tmp_path: Path) -> Box:
+    """A box for each shell that is here."""
+    return Box(tmp_path, request.param)
+
+
+# ---------------------------------------------------------------- the first step
+
+
+@pytest.mark.parametrize("event", [payload.PROMPT, payload.STOP, payload.BATCH])
+def test_nothing_due_ends_at_once(box: Box, event: str) -> None:
+    """With a sidecar that lives and nothing due, no interpreter is started."""
+    assert box.quiet(event)
+
+
+def test_a_prompt_writes_busy_and_typed(box: Box) -> None:
+    """A prompt leaves the turn's state and the sign that somebody typed."""
+    assert box.quiet(payload.PROMPT)
+    assert (box.wrote("turn"), box.wrote("typed")) == ("busy\n", "\n")
+
+
+def test_a_stop_writes_idle_over_busy(box: Box) -> None:
+    """A stop replaces the turn's state whole, in place, and does not touch the other sign."""
+    (box.session / "turn").write_text("busy\n")
+    inode = (box.session / "turn").stat().st_ino
+    assert box.quiet(payload.STOP)
+    assert (box.wrote("turn"), box.wrote("typed")) == ("idle\n", None)
+    assert (box.session / "turn").stat().st_ino == inode
+
+
+def test_a_prompt_again_is_seen_again(box: Box) -> None:
+    """Both files get a new time at each prompt, by which the sidecar sees it."""
+    assert box.quiet(payload.PROMPT)
+    for name in ("turn", "typed"):
+        os.utime(box.session / name, (1, 1))
+    assert box.quiet(payload.PROMPT)
+    assert all((box.session / name).stat().st_mtime > 1 for name in ("turn", "typed"))
+    assert (box.wrote("turn"), box.wrote("typed")) == ("busy\n", "\n")
+
+
+def test_a_tool_batch_is_a_sign(box: Box) -> None:
+    """A tool batch says that the turn goes on, by which what was shown in it is known to have stuck."""
+    assert box.quiet(payload.BATCH)
+    assert box.wrote("turn") == "busy\n"
+    assert sorted(p.name for p in box.session.iterdir()) == ["due", "pid", "turn"]
+
+
+def test_a_second_waiter_is_not_started(box: Box) -> None:
+    """While a waiter is connected, the next one's first step ends."""
+    (box.session / "armed").touch()
+    assert box.quiet(payload.WAIT)
+
+
+# ---------------------------------------------------------------- the second step
+
+
+@pytest.mark.parametrize("event", [payload.PROMPT, payload.STOP, payload.BATCH])
+def test_something_due_starts_the_lane(box: Box, event: str) -> None:
+    """With something due at this event the interpreter is started, isolated, with root and event."""
+    (box.session / "due" / event).touch()
+    assert not box.quiet(event)
+    called = box.calls()
+    assert called[:4] == ["-I", "-S", "-X", "utf8"]
+    assert called[-2:] == [str(box.root), event]
+    assert box.wrote("turn") is None
+
+
+def test_due_at_another_event_does_not_count(box: Box) -> None:
+    """What is due at a prompt starts nothing at a stop."""
+    (box.session / "due" / payload.PROMPT).touch()
+    assert box.quiet(payload.STOP)
+
+
+@pytest.mark.parametrize("pid", ["{dead}\n", "", "x\n", "-\n", "1 2\n"])
+def test_a_dead_sidecar_starts_the_lane(box: Box, pid: str) -> None:
+    """A process that is gone, or a file that names none, leads to the second step without a word."""
+    with subprocess.Popen(["/bin/sh", "-c", ":"]) as child:
+        child.wait()
+    (box.session / "pid").write_text(pid.format(dead=child.pid))
+    assert not box.quiet(payload.STOP)
+
+
+def test_no_pid_and_no_session_start_the_lane(box: Box) -> None:
+    """A session that has no peer yet gets one at its next event; neither has the client's without an id."""
+    (box.session / "pid").unlink()
+    assert not box.quiet(payload.PROMPT)
+    (box.path / "calls").unlink()
+    shutil.rmtree(box.home / "session")
+    assert not box.quiet(payload.PROMPT)
+    (box.path / "calls").unlink()
+    del box.environment["CLAUDE_CODE_SESSION_ID"]
+    assert not box.quiet(payload.PROMPT)
+
+
+@pytest.mark.parametrize("event", [payload.START, payload.END, payload.WAIT])
+def test_starts_ends_and_waiters_start_the_lane(box: Box, event: str) -> None:
+    """These have always something to say or to tell."""
+    assert not box.quiet(event)
+
+
+def test_what_the_lane_says_goes_through(box: Box) -> None:
+    """Its exit code, by which a waiter wakes the session, is the hook's."""
+    box.interpreter(code=2)
+    assert box.run(payload.WAIT).returncode == 2
+
+
+def test_home_follows_the_xdg_state_directory(box: Box) -> None:
+    """Without PEER_HOME the session is looked for where config.home() has it."""
+    for name, state in (("HOME", box.path / ".local" / "state"), ("XDG_STATE_HOME", box.path / "xdg")):
+        shutil.copytree(box.home / "session", state / "peer" / "session")
+        del box.environment[("PEER_HOME" if name == "HOME" else "HOME")]
+        if name != "HOME":
+            box.environment[name] = str(state)
+        assert box.quiet(payload.PROMPT)
+        assert (state / "peer" / "session" / "abc-1" / "turn").read_text() == "busy\n"
+
+
+# ---------------------------------------------------------------- out of it
+
+
+@pytest.mark.parametrize("event", [payload.START, payload.PROMPT, payload.STOP, payload.END, payload.WAIT])
+def test_disabled_and_off_end_at_once(box: Box, event: str) -> None:
+    """PEER_DISABLE=1, or a repo that is off, and nothing is started or written."""
+    (box.session / "due" / event).touch()
+    box.environment["PEER_DISABLE"] = "1"
+    assert box.quiet(event)
+    box.environment["PEER_DISABLE"] = "0"
+    (box.session / "off").touch()
+    assert box.quiet(event)
+    assert box.wrote("turn") is None
+
+
+EVERY_EVENT = [payload.START, payload.PROMPT, payload.STOP, payload.BATCH, payload.END, payload.WAIT]
+
+
+@pytest.mark.parametrize("event", EVERY_EVENT)
+@pytest.mark.parametrize(
+    "sign", [{"CLAUDE_CODE_ENTRYPOINT": "sdk-cli"}, {"CLAUDE_CODE_SESSION_ATTENDED": "0"}]
+)
+def test_a_oneshot_run_is_left_alone(box: Box, event: str, sign: dict[str, str]) -> None:
+    """`claude -p` starts no interpreter and waits for nobody until it uses peer itself."""
+    box.environment.update(sign)
+    (box.session / "pid").unlink()
+    assert box.quiet(event)
+
+
+def test_a_oneshot_run_that_uses_peer_hears(box: Box) -> None:
+    """Once its sidecar runs, what there is to say is said to it as to any other; but it has no waiter."""
+    box.environment["CLAUDE_CODE_ENTRYPOINT"] = "sdk-cli"
+    (box.session / "due" / payload.STOP).touch()
+    assert box.quiet(payload.WAIT)
+    assert not box.quiet(payload.STOP)
+
+
+# ---------------------------------------------------------------- never hurts
+
+
+def test_a_program_that_is_gone_is_silent(box: Box) -> None:
+    """Without the interpreter, or without the package, the hook ends as if there were nothing."""
+    (box.root / "peermesh" / "hooks" / "lane.py").unlink()  # as `pip uninstall` leaves it
+    assert box.quiet(payload.START)
+    box.python.unlink()
+    assert box.quiet(payload.START)
+    box.python.symlink_to(box.root / "gone")  # as a virtual environment without its base has it
+    assert box.quiet(payload.START)
+
+
+@pytest.mark.parametrize("lane", ["import nothing_such", "def main(", "def main(event): 1 / 0", "x = 1"])
+def test_a_broken_lane_is_silent(box: Box, lane: str) -> None:
+    """A package that is half updated, or a fault of ours, gives exit 0 and no word."""
+    for name in ("peermesh/__init__.py", "peermesh/hooks/__init__.py"):
+        (box.root / name).touch()
+    (box.root / "peermesh" / "hooks" / "lane.py").write_text(lane)
+    plugin.write(str(box.home), sys.executable, str(box.root))
+    assert box.quiet(payload.START)
+
+
+def test_the_standard_library_comes_first(box: Box) -> None:
+    """A module beside the package (site-packages holds many) does not take the place of Python's own."""
+    for name in ("peermesh/__init__.py", "peermesh/hooks/__init__.py"):
+        (box.root / name).touch()
+    (box.root / "json.py").write_text("raise SystemExit(9)")
+    lane = "import json, sys\ndef main(event): print(json.dumps([event, sys.argv[1]])); return 0"
+    (box.root / "peermesh" / "hooks" / "lane.py").write_text(lane)
+    plugin.write(str(box.home), sys.executable, str(box.root))
+    done = box.run(payload.START)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout) == [payload.START, str(box.root)]
+
+
+@pytest.mark.parametrize("name", ["turn", "typed"])
+def test_a_file_that_cannot_be_written_is_silent(box: Box, name: str) -> None:
+    """Exit 2 of a hook blocks the person's prompt: a failing redirection must not end the shell so."""
+    (box.session / name).mkdir()
+    assert box.quiet(payload.PROMPT)
+    assert box.quiet(payload.STOP)
+
+
+def test_large_input_is_not_waited_for(box: Box) -> None:
+    """The first step ends without reading a payload that is larger than a pipe holds."""
+    begun = time.monotonic()
+    assert box.quiet(payload.BATCH, b'{"prompt": "' + b"x" * 1_000_000 + b'"}')
+    assert time.monotonic() - begun < 5
+
+
+def test_the_first_step_costs_little_more_than_a_shell(tmp_path: Path) -> None:
+    """A hook that has nothing to say takes at most half as long again as starting /bin/sh for nothing."""
+    box = Box(tmp_path, [])
+    commands = {
+        "nothing": ["/bin/sh", "-c", ":"],
+        **{e: [str(box.hook), e] for e in ("Stop", payload.PROMPT)},
+    }
+    taken: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(60):
+        for name, command in commands.items():
+            begun = time.perf_counter()
+            subprocess.run(command, env=box.environment, stdin=subprocess.DEVNULL, check=True)
+            taken[name].append(time.perf_counter() - begun)
+    for name in ("Stop", payload.PROMPT):
+        ratio = statistics.median(a / b for a, b in zip(taken[name], taken["nothing"], strict=True))
+        print(f"{name}: {ratio:.2f} times /bin/sh -c :")
+        assert ratio < 1.5

@@ -1,0 +1,1 @@
+"""Whole sidecars on several hosts, which are network namespaces."""

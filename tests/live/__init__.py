@@ -1,0 +1,1 @@
+"""Real sidecars, real hooks and the real command line; a sleeping process stands for Claude Code."""

@@ -1,0 +1,91 @@
+"""kill -9 of a sidecar: whoever needs it next starts it again, nothing is lost and nothing shown twice."""
+
+from __future__ import annotations
+
+from .conftest import Sessions
+from .home import state_of, until
+
+
+def test_next_hook_starts_it_again(session: Sessions) -> None:
+    """The hook after a crash finds no process, starts one, and the mail is shown once."""
+    one, two = session("a"), session("b")
+    ident = two.send("a", "survives the crash")
+    peer, dead = one.status["id"], one.kill_sidecar()
+    shown = one.turn()
+    until(lambda: one.pid not in (0, dead), "a new sidecar")
+    if not shown:  # a slow start: it is said at the next event instead
+        shown = until(one.turn, "the mail at a later turn")
+    assert one.status["id"] == peer
+    assert f"[{ident}]" in shown
+    assert ident not in one.turn()
+    until(lambda: two.state(ident) == "shown", "the receipt")
+
+
+def test_next_command_starts_it_again(session: Sessions) -> None:
+    """A command after a crash works as if nothing had happened, and knows what was sent before."""
+    one, two = session("a"), session("b")
+    before = one.send("b", "before the crash")
+    one.kill_sidecar()
+    assert "safe with b" in one.ok("send", "b", "after the crash")
+    ids = list(one.sent())
+    assert ids[0] == before
+    assert two.unread() == ["before the crash", "after the crash"]
+
+
+def test_waiter_starts_it_again(session: Sessions) -> None:
+    """An idle session whose sidecar crashed is woken all the same: its waiter brings the sidecar back."""
+    one, two = session("a"), session("b")
+    waiter = one.waiter()
+    dead = one.kill_sidecar()
+    two.send("a", "wake up", wait="queued")
+    assert "wake up" in waiter.text()
+    assert one.pid != dead
+    assert "wake up" not in one.woken()
+
+
+def test_sender_that_dies_after_queued_loses_nothing(session: Sessions) -> None:
+    """A message that was queued before its sender's sidecar was killed is delivered, exactly once."""
+    one, two = session("a"), session("b")
+    with two.hang():
+        ident = one.send("b", "in flight", wait="queued")
+        one.kill_sidecar()
+    one.prompt()
+    until(lambda: "in flight" in two.unread(), "the delivery")
+    until(lambda: one.pid and one.state(ident) == "safe", "the receipt")
+    assert two.unread() == ["in flight"]
+
+
+def test_recipient_that_dies_before_the_receipt_shows_nothing_twice(session: Sessions) -> None:
+    """A recipient killed after its commit acknowledges the repeat, and keeps one copy."""
+    one, two = session("a"), session("b")
+    for number in range(20):
+        one.send("b", f"m{number}")
+    two.kill_sidecar()
+    for number in range(20, 40):
+        one.send("b", f"m{number}")
+    said = two.turn()
+    until(lambda: two.pid, "the sidecar")
+    said += "".join(iter(two.turn, ""))
+    assert two.unread() == []
+    until(lambda: {one.state(i) for i in one.sent()} == {"shown"}, "all receipts")
+    assert said.count("> m39\n") == 1
+
+
+def test_a_sidecar_killed_again_and_again(session: Sessions) -> None:
+    """Five crashes in a row cost no message and leave one process."""
+    one, two = session("a"), session("b")
+    for number in range(5):
+        two.send("a", f"round {number}")
+        one.kill_sidecar()
+        one.ok("status")
+    assert one.unread() == [f"round {n}" for n in range(5)]
+    assert state_of(one.pid) not in ("", "Z")
+
+
+def test_new_start_knows_what_the_model_was_told(session: Sessions) -> None:
+    """After a crash the first prompt tells the session who it is, and the second does not."""
+    one = session("a")
+    one.kill_sidecar()
+    one.ok("status")
+    assert 'You are "a"' in one.turn()
+    assert one.turn() == ""
