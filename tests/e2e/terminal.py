@@ -20,7 +20,10 @@ class Terminal:
     """A tmux server with a socket of its own, in *directory*; it ends with us, however we end."""
 
     def __init__(self, directory: Path) -> None:
-        self._tmux = ["tmux", "-S", str(directory / "tmux"), "-f", "/dev/null"]
+        # By itself a server ends with its last window; one that is just about to end refuses the next window.
+        settings = directory / "tmux.conf"
+        settings.write_text("set-option -s exit-empty off\n")
+        self._tmux = ["tmux", "-S", str(directory / "tmux"), "-f", str(settings)]
         # A process of its own waits for our end of the pipe to close, by `close` or by our death,
         # and then ends the server: so even a killed test run leaves no client behind.
         self._guard = subprocess.Popen(
