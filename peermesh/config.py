@@ -76,6 +76,11 @@ def person_link(root: str) -> str:
     return os.path.join(root, "person")
 
 
+def gate_link(root: str) -> str:
+    """The socket at which this host's sidecars reach other hosts."""
+    return os.path.join(root, "gate")
+
+
 def plain(text: str) -> str:
     """*text* as a file's name: others' words never become a path elsewhere."""
     return "".join(c for c in text[:128] if c.isascii() and (c.isalnum() or c in "-_")) or "none"
@@ -103,23 +108,47 @@ def disabled() -> bool:
     return os.environ.get("PEER_DISABLE", "") not in ("", "0")
 
 
+def settings_file(root: str) -> str:
+    """Lines such as ``PEER_LAN=off``, for all sessions of the host; the environment goes before it."""
+    return os.path.join(root, "settings")
+
+
+def setting(name: str) -> str:
+    """What the environment, else the settings file, says for *name*; "" if neither does."""
+    given = os.environ.get(name)
+    if given is not None:
+        return given
+    try:
+        with open(settings_file(home()), encoding="utf-8", errors="replace") as file:
+            lines = [line.partition("=") for line in file.read(16_384).splitlines()]
+    except OSError:
+        return ""
+    return next((value.strip() for key, _, value in reversed(lines) if key.strip() == name), "")
+
+
 def lan() -> bool:
-    """Whether the LAN may be used. ``PEER_LAN=off`` sends no packet, mDNS included."""
-    return os.environ.get("PEER_LAN", "on").lower() not in ("off", "0", "no", "false")
+    """Whether the LAN may be used. ``PEER_LAN=off`` sends no packet, mDNS included, and nothing listens."""
+    return setting("PEER_LAN").lower() not in ("off", "0", "no", "false")
 
 
 def interfaces() -> list[str] | None:
     """The network interfaces that ``PEER_INTERFACES`` names (comma between), or ``None`` to choose."""
-    names = [name.strip() for name in os.environ.get("PEER_INTERFACES", "").split(",")]
+    names = [name.strip() for name in setting("PEER_INTERFACES").split(",")]
     return [name for name in names if name] or None
 
 
+def port() -> int:
+    """The TCP port that ``PEER_PORT`` names for other hosts' links; 0: one of the usual ones."""
+    text = setting("PEER_PORT")
+    return int(text) if text.isdigit() and int(text) < 65_536 else 0
+
+
 def host_name() -> str:
-    """This host's name for people: ``$PEER_HOST``, else the machine's, without its domain."""
-    return (os.environ.get("PEER_HOST") or socket.gethostname()).split(".")[0] or "host"
+    """This host's name for people: ``PEER_HOST``, else the machine's, without its domain."""
+    return (setting("PEER_HOST") or socket.gethostname()).split(".")[0] or "host"
 
 
 def number(name: str, default: int) -> int:
-    """The whole number that the environment gives for *name*; *default* if it gives none."""
-    text = os.environ.get(name, "")
+    """The whole number that the environment or the settings file gives for *name*, else *default*."""
+    text = setting(name)
     return int(text) if text.isdigit() else default

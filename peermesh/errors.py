@@ -102,7 +102,37 @@ class SwitchedOff(PeerError):
     code, exit = "off", Exit.REFUSED
 
 
+class NotTrusted(PeerError):
+    """No such host is trusted here. `peer trust` lists those that are."""
+
+    code, exit = "not-trusted", Exit.REFUSED
+
+
+class KeyChanged(PeerError):
+    """A host of that name is trusted already, with another key."""
+
+    code, exit = "key-changed", Exit.REFUSED
+
+
+class InviteRefused(PeerError):
+    """That invitation is not valid here. Make a new one with `peer invite`."""
+
+    code, exit = "invite", Exit.REFUSED
+
+
+class LanOff(PeerError):
+    """The LAN is switched off here (PEER_LAN=off). Other hosts cannot be reached."""
+
+    code, exit = "lan-off", Exit.REFUSED
+
+
 # ---------------------------------------------------------------- the machine
+
+
+class NotReached(PeerError):
+    """The other host did not answer."""
+
+    code, exit = "not-reached", Exit.NOT_YET
 
 
 class HomeUnusable(PeerError):
@@ -139,6 +169,12 @@ class NoSidecar(PeerError):
     """The sidecar did not start in time. `peer doctor` shows why."""
 
     code = "no-sidecar"
+
+
+class CannotListen(PeerError):
+    """This host cannot listen for other hosts. Set PEER_PORT to a port that is free."""
+
+    code = "cannot-listen"
 
 
 class OtherVersion(PeerError):

@@ -107,6 +107,7 @@ class Card:
     cwd: str = ""
     roles: tuple[str, ...] = ()
     focus: str = ""
+    host_key: str = ""  # the key of the host it is on, in hex; "" is this one
 
     @property
     def address(self) -> str:

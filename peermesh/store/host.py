@@ -15,6 +15,7 @@ from typing import Any
 from peermesh.core.names import key, unique
 from peermesh.core.words import Card, PeerId
 from peermesh.errors import NameTaken, StoreBroken
+from peermesh.store import remotes
 from peermesh.store.sqlite import open_file, transaction, translated, translated_os
 
 STEPS = [
@@ -31,6 +32,7 @@ CREATE TABLE peers (
 CREATE TABLE sessions (session TEXT PRIMARY KEY, peer TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE off (repo_key TEXT PRIMARY KEY, repo TEXT NOT NULL) WITHOUT ROWID
 """,
+    remotes.STEP,
 ]
 
 _COLUMNS = "id, name, person, oneshot, repo, repo_key, branch, cwd, roles, focus"
@@ -67,6 +69,7 @@ class HostStore:
         self.set_aside: str | None = None
         self._openings = 0
         self._open()
+        self.remotes = remotes.Remotes(lambda: self._db, self.path)
 
     def _open(self) -> None:
         # One at a time: a file that another process is just making must not be taken for a damaged one.

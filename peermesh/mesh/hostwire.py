@@ -1,0 +1,272 @@
+"""What two hosts say to each other: msgpack arrays ``[version, type, field, …]``, over an authenticated link.
+
+    greet      name, port, addresses     first on each link, both ways
+    roster     whole, entries, gone      who is here; ages instead of times, for clocks differ
+    ask        me, you, frame            a frame of peer *me* here to peer *you* there
+    answer     me, you, frame            what *you* said back
+    part       me, you                   the way to *you* is cut: *me* is to begin anew
+    beat                                 nothing new, still here
+    again                                greet first: this link is not known (any more)
+    join       secret, name, port, addresses     by an invitation, before anything else
+    joined     name
+    no         code, why
+
+Any bytes decode or raise BadFrame. The frames inside are those of wire.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from peermesh.core.rosters import AT_ONCE, Entry, Update
+from peermesh.core.words import ROLE_LIMIT, Card, PeerId, is_peer_id
+from peermesh.errors import BadFrame
+from peermesh.mesh.wire import FRAME_LIMIT
+
+VERSION = 1
+
+# A frame of two peers and what goes around it.
+HOST_FRAME_LIMIT = FRAME_LIMIT + 1024
+TEXT = 300  # characters of a name, a branch, a reason
+ADDRESSES = 8
+LONGEST_AGE = 10.0 * 365 * 86_400  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Greet:
+    """This is *name*; others reach me at *port* of *addresses* (0: at none)."""
+
+    name: str
+    port: int
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Who is here. Each entry's *since* is how many seconds ago, not a time."""
+
+    update: Update
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """*frame* goes from peer *me* on this side to peer *you* on the other."""
+
+    me: PeerId
+    you: PeerId
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """*frame* goes back to peer *me*, who asked *you*."""
+
+    me: PeerId
+    you: PeerId
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The way from *me* to *you* is cut."""
+
+    me: PeerId
+    you: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Still here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Greet first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """I was invited."""
+
+    secret: bytes
+    name: str
+    port: int
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """You are trusted here from now on; I call myself *name*."""
+
+    name: str
+    port: int
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class No:
+    """That is refused."""
+
+    code: str
+    why: str
+
+
+HostFrame = Greet | Roster | Ask | Answer | Part | Beat | Again | Join | Joined | No
+
+
+def encode(frame: HostFrame) -> bytes:
+    """*frame* as bytes."""
+    tag, pack = _PACKERS[type(frame)]
+    packed: bytes = msgpack.packb([VERSION, tag, *pack(frame)])
+    return packed
+
+
+def decode(data: bytes) -> HostFrame:
+    """The frame that *data* holds.
+
+    Raises:
+        BadFrame: it holds none of this version.
+    """
+    if len(data) > HOST_FRAME_LIMIT:
+        raise BadFrame(f"a host's frame of {len(data)} bytes; the limit is {HOST_FRAME_LIMIT}")
+    try:
+        fields = msgpack.unpackb(data, strict_map_key=True)
+    except (ValueError, msgpack.exceptions.UnpackException, RecursionError) as wrong:
+        raise BadFrame("bytes that are not msgpack") from wrong
+    if not isinstance(fields, list) or len(fields) < 2 or not isinstance(fields[1], str):
+        raise BadFrame("a host's frame without version and type")
+    if type(fields[0]) is not int or fields[0] != VERSION:
+        raise BadFrame(f"a host's frame of version {str(fields[0])[:20]}, not {VERSION}")
+    unpack = _UNPACKERS.get(fields[1])
+    if unpack is None:
+        raise BadFrame(f"an unknown type of a host's frame: {fields[1][:20]!r}")
+    try:
+        return unpack(*fields[2:])
+    except (TypeError, ValueError) as wrong:
+        raise BadFrame(f"a host's {fields[1]} frame with wrong fields: {str(wrong)[:200]}") from wrong
+
+
+# ---------------------------------------------------------------- checks of one field
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and len(value) <= TEXT:
+        return value
+    raise ValueError(f"not a text of at most {TEXT} characters")
+
+
+def _peer(value: object) -> PeerId:
+    if isinstance(value, str) and is_peer_id(value):
+        return value
+    raise ValueError("not a peer id")
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError("not true or false")
+
+
+def _port(value: object) -> int:
+    if type(value) is int and 0 <= value < 65_536:
+        return value
+    raise ValueError("not a port")
+
+
+def _bytes(value: object, limit: int = FRAME_LIMIT) -> bytes:
+    if isinstance(value, bytes) and len(value) <= limit:
+        return value
+    raise ValueError("not a frame")
+
+
+def _list(value: object, limit: int) -> list[Any]:
+    if isinstance(value, list) and len(value) <= limit:
+        return value
+    raise ValueError(f"not a list of at most {limit}")
+
+
+def _addresses(value: object) -> tuple[str, ...]:
+    return tuple(_text(one) for one in _list(value, ADDRESSES))
+
+
+def _age(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value:  # noqa: PLR0124 - no NaN
+        return min(max(0.0, float(value)), LONGEST_AGE)
+    raise ValueError("not an age")
+
+
+# ---------------------------------------------------------------- rosters
+
+
+def _pack_entry(entry: Entry) -> list[Any]:
+    c = entry.card
+    return [
+        *(c.id, c.name, c.person, c.oneshot, c.repo, c.repo_key, c.branch, list(c.roles), c.focus),
+        *(entry.status, entry.since),
+    ]
+
+
+def _unpack_entry(value: object) -> Entry:
+    fields = _list(value, 32)  # a later version may say more
+    peer, name, person, oneshot, repo, repo_key, branch, roles, focus, status, age = fields[:11]
+    card = Card(
+        id=_peer(peer),
+        name=_text(name),
+        host="",
+        person=_flag(person),
+        oneshot=_flag(oneshot),
+        repo=_text(repo),
+        repo_key=_text(repo_key),
+        branch=_text(branch),
+        roles=tuple(_text(role) for role in _list(roles, ROLE_LIMIT)),
+        focus=_text(focus),
+    )
+    return Entry(card, _text(status), _age(age))
+
+
+def _roster(whole: object, entries: object, gone: object) -> Roster:
+    return Roster(
+        Update(
+            tuple(_unpack_entry(one) for one in _list(entries, AT_ONCE)),
+            tuple(_peer(one) for one in _list(gone, AT_ONCE)),
+            whole=_flag(whole),
+        )
+    )
+
+
+# ---------------------------------------------------------------- the table
+
+_PACKERS: dict[type, tuple[str, Callable[[Any], list[Any]]]] = {
+    Greet: ("greet", lambda f: [f.name, f.port, list(f.addresses)]),
+    Roster: (
+        "roster",
+        lambda f: [f.update.whole, [_pack_entry(e) for e in f.update.entries], list(f.update.gone)],
+    ),
+    Ask: ("ask", lambda f: [f.me, f.you, f.frame]),
+    Answer: ("answer", lambda f: [f.me, f.you, f.frame]),
+    Part: ("part", lambda f: [f.me, f.you]),
+    Beat: ("beat", lambda f: []),
+    Again: ("again", lambda f: []),
+    Join: ("join", lambda f: [f.secret, f.name, f.port, list(f.addresses)]),
+    Joined: ("joined", lambda f: [f.name, f.port, list(f.addresses)]),
+    No: ("no", lambda f: [f.code, f.why]),
+}
+
+_UNPACKERS: dict[str, Callable[..., HostFrame]] = {
+    "greet": lambda name, port, addresses: Greet(_text(name), _port(port), _addresses(addresses)),
+    "roster": _roster,
+    "ask": lambda me, you, frame: Ask(_peer(me), _peer(you), _bytes(frame)),
+    "answer": lambda me, you, frame: Answer(_peer(me), _peer(you), _bytes(frame)),
+    "part": lambda me, you: Part(_peer(me), _peer(you)),
+    "beat": Beat,
+    "again": Again,
+    "join": lambda secret, name, port, addresses: Join(
+        _bytes(secret, 64), _text(name), _port(port), _addresses(addresses)
+    ),
+    "joined": lambda name, port, addresses: Joined(_text(name), _port(port), _addresses(addresses)),
+    "no": lambda code, why: No(_text(code), _text(why)),
+}

@@ -1,0 +1,119 @@
+"""What is known of other hosts and their peers: tables of the host's shared file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+
+from peermesh.core.rosters import PEERS_LIMIT, Entry, Update
+from peermesh.core.words import Card, PeerId
+from peermesh.store.sqlite import transaction, translated
+
+STEP = """
+CREATE TABLE hosts (key TEXT PRIMARY KEY, up INTEGER NOT NULL, seen_at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE remotes (
+    id TEXT PRIMARY KEY, host_key TEXT NOT NULL, card TEXT NOT NULL, status TEXT NOT NULL, since REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX remotes_of ON remotes (host_key)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """Whether a link to a host is up, and when it was last (wall clock, seconds)."""
+
+    up: bool
+    seen_at: float
+
+
+class Remotes:
+    """Reads and writes those tables.
+
+    Args:
+        db: gives the connection, which changes when the file is opened anew.
+        path: the file, for errors.
+    """
+
+    def __init__(self, db: Callable[[], sqlite3.Connection], path: str) -> None:
+        self._db, self._path = db, path
+
+    def hosts(self) -> dict[str, HostState]:
+        """The hosts of which we ever had a whole roster, by their key."""
+        with translated(self._path):
+            rows = self._db().execute("SELECT key, up, seen_at FROM hosts").fetchall()
+        return {key: HostState(bool(up), seen) for key, up, seen in rows}
+
+    def entries(self) -> list[Entry]:
+        """Every known peer of another host."""
+        with translated(self._path):
+            rows = self._db().execute("SELECT card, status, since FROM remotes").fetchall()
+        return [Entry(_card(card), status, since) for card, status, since in rows]
+
+    def host_of(self, peer: PeerId) -> str | None:
+        """The key of the host that *peer* is on, if it is on another."""
+        with translated(self._path):
+            row = self._db().execute("SELECT host_key FROM remotes WHERE id = ?", (peer,)).fetchone()
+        return str(row[0]) if row else None
+
+    def learn(self, key: str, update: Update) -> list[PeerId]:
+        """The host *key* told this of its peers, already tamed.
+
+        Returns:
+            The peers that it may not speak of: another host's, or ours. Nothing of them was written.
+        """
+        with transaction(self._db(), self._path):
+            return self._learn(self._db(), key, update)
+
+    @staticmethod
+    def _learn(db: sqlite3.Connection, key: str, update: Update) -> list[PeerId]:
+        if update.whole:
+            db.execute("DELETE FROM remotes WHERE host_key = ?", (key,))
+        for peer in update.gone:
+            db.execute("DELETE FROM remotes WHERE id = ? AND host_key = ?", (peer, key))
+        count = db.execute("SELECT count(*) FROM remotes WHERE host_key = ?", (key,)).fetchone()[0]
+        strange = []
+        for one in update.entries:
+            held = db.execute("SELECT host_key FROM remotes WHERE id = ?", (one.card.id,)).fetchone()
+            ours = db.execute("SELECT 1 FROM peers WHERE id = ?", (one.card.id,)).fetchone()
+            if ours or (held and held[0] != key) or (held is None and count >= PEERS_LIMIT):
+                strange.append(one.card.id)
+                continue
+            count += held is None
+            db.execute(
+                "INSERT OR REPLACE INTO remotes VALUES (?, ?, ?, ?, ?)",
+                (one.card.id, key, json.dumps(asdict(one.card)), one.status, one.since),
+            )
+        return strange
+
+    def link(self, key: str, *, up: bool, clock: float) -> None:
+        """The link to the host *key* came up or broke at *clock* (wall, seconds)."""
+        with transaction(self._db(), self._path):
+            self._db().execute("INSERT OR REPLACE INTO hosts VALUES (?, ?, ?)", (key, up, clock))
+
+    def nobody_is_up(self) -> None:
+        """A new gate begins: whatever the last one left standing is not so any more."""
+        with transaction(self._db(), self._path):
+            self._db().execute("UPDATE hosts SET up = 0 WHERE up")
+
+    def forget(self, keep: Iterable[str]) -> None:
+        """Forget all hosts but those with the keys *keep*, and their peers."""
+        kept = set(keep)
+        gone = [key for key in self._known() if key not in kept]
+        if not gone:
+            return
+        with transaction(self._db(), self._path):
+            for key in gone:
+                self._db().execute("DELETE FROM remotes WHERE host_key = ?", (key,))
+                self._db().execute("DELETE FROM hosts WHERE key = ?", (key,))
+
+    def _known(self) -> set[str]:
+        with translated(self._path):
+            rows = self._db().execute("SELECT key FROM hosts UNION SELECT host_key FROM remotes").fetchall()
+        return {key for (key,) in rows}
+
+
+def _card(text: str) -> Card:
+    record = json.loads(text)
+    return Card(**{**record, "roles": tuple(record["roles"])})

@@ -1,0 +1,368 @@
+"""The file ``trust.json``: which hosts may speak with this one, and who was invited. Seldom written.
+
+Plain JSON of mode 0600, because a person may want to look at it. Every change is made under a lock, synced
+and put in place in one step; a damaged file is set aside with a word, and until hosts are paired again nobody
+is trusted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from peermesh.core.names import key as folded
+from peermesh.core.names import tidy, unique
+from peermesh.errors import BadUsage, InviteRefused, KeyChanged, NotTrusted, StoreNewer
+from peermesh.store.sqlite import set_aside, translated_os
+
+VERSION = 1
+KEY_BYTES = 32
+SECRET_BYTES = 16
+# An invitation is for the walk from one machine to the other.
+INVITE_LIFE = 600.0  # seconds
+TRIES = 3
+# Addresses remembered of one host: the newest first.
+ADDRESSES = 8
+# Nobody has so many machines; a loop that pairs does.
+HOSTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """A host that may speak with this one."""
+
+    name: str  # what it is called here; unique
+    key: str  # its CURVE public key, in hex
+    since: float  # wall clock, seconds
+    addresses: tuple[str, ...] = ()  # "10.0.0.2:7337", the one that worked last first
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """An invitation that nobody used yet. Only a digest of its secret is kept."""
+
+    digest: str
+    until: float  # wall clock, seconds
+    tries: int = 0
+    name: str = ""  # what the host that comes is to be called
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """All that the file says."""
+
+    hosts: tuple[Trusted, ...] = ()
+    invites: tuple[Invite, ...] = ()
+    connect: tuple[str, ...] = ()  # addresses to try for any of the hosts
+    refused: int = 0  # invitations that were wrong, late or used
+
+    def by_key(self, key: str) -> Trusted | None:
+        """The host with that *key*."""
+        return next((one for one in self.hosts if one.key == key), None)
+
+    def by_name(self, name: str) -> Trusted:
+        """The host called *name*.
+
+        Raises:
+            NotTrusted: there is none; the sentence lists those there are.
+        """
+        found = next((one for one in self.hosts if folded(one.name) == folded(name)), None)
+        if found is None:
+            known = ", ".join(one.name for one in self.hosts) or "none yet"
+            raise NotTrusted(f"no host called {name[:60]!r} is trusted here (trusted: {known})")
+        return found
+
+
+def fingerprint(key: str) -> str:
+    """What people may compare of a *key* in hex: twelve digits of its digest, in groups of four."""
+    digits = hashlib.sha256(b"peer host " + bytes.fromhex(key)).hexdigest()[:12]
+    return "-".join(digits[at : at + 4] for at in range(0, 12, 4))
+
+
+class TrustStore:
+    """Reads and changes ``trust.json`` in the state directory *root*.
+
+    *host* is this host's own name: no other one is given the same.
+    """
+
+    def __init__(self, root: str, host: str) -> None:
+        self.path = os.path.join(root, "trust.json")
+        self._host = host
+        self._signature: tuple[int, int, int] | None = None
+        self._trust = Trust()
+        self.set_aside: str | None = None
+
+    # ------------------------------------------------------------ reading
+
+    def revision(self) -> tuple[int, int, int] | None:
+        """What changes when the file does."""
+        try:
+            info = os.stat(self.path)
+        except FileNotFoundError:
+            return None
+        return info.st_mtime_ns, info.st_ino, info.st_size
+
+    def read(self) -> Trust:
+        """What the file says now.
+
+        Raises:
+            StoreNewer: a newer program wrote it.
+        """
+        signature = self.revision()
+        if signature != self._signature:
+            self._trust = self._load() if signature else Trust()
+            self._signature = self.revision() if signature else None
+        return self._trust
+
+    def _load(self) -> Trust:
+        try:
+            with open(self.path, encoding="utf-8") as file:
+                return _parsed(json.load(file))
+        except FileNotFoundError:
+            return Trust()
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            with translated_os(self.path):
+                self.set_aside = set_aside(self.path)
+            return Trust()
+
+    # ------------------------------------------------------------ changing
+
+    @contextmanager
+    def _changing(self) -> Iterator[_Draft]:
+        """What the file says, to be changed; written and synced at the end, unless an error is raised."""
+        with translated_os(self.path):
+            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._signature = None  # two changes within one tick of the file's clock look alike
+            before = self.read()
+            draft = _Draft(before)
+            yield draft
+            if draft.trust != before:
+                self._write(draft.trust)
+        finally:
+            os.close(lock)
+
+    def _write(self, trust: Trust) -> None:
+        data = json.dumps({"version": VERSION, **asdict(trust)}, indent=1).encode()
+        with translated_os(self.path):
+            fd = os.open(f"{self.path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                os.write(fd, data)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.replace(f"{self.path}.new", self.path)
+            folder = os.open(os.path.dirname(self.path), os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def add(self, key: str, wish: str, addresses: tuple[str, ...] = (), *, exact: bool = False) -> Trusted:
+        """Trust the host with *key* from now on.
+
+        Args:
+            key: its public key in hex.
+            wish: what it calls itself, or is to be called.
+            addresses: where it was met.
+            exact: a person chose just this name.
+
+        Raises:
+            KeyChanged: another key is known by that name. That is an alarm: either the host was set up anew,
+                or somebody else pretends to be it.
+        """
+        with self._changing() as draft:
+            return draft.add(key, self._free_name(draft.trust, key, wish, exact=exact), addresses)
+
+    def _free_name(self, trust: Trust, key: str, wish: str, *, exact: bool) -> str:
+        if trust.by_key(key) is None and len(trust.hosts) >= HOSTS:
+            raise BadUsage(f"{HOSTS} hosts are trusted already; remove one with peer trust --remove NAME")
+        name = tidy(wish) or "host"
+        for one in trust.hosts:
+            if folded(one.name) == folded(name) and one.key != key:
+                raise KeyChanged(
+                    f"{name} is trusted already, with another key ({fingerprint(one.key)}, this one is "
+                    f"{fingerprint(key)}). If {name} was set up anew, remove it first: peer trust --remove "
+                    f"{name}. If not, somebody pretends to be it. If it is another machine of the same name, "
+                    "give it one of its own with --as NAME"
+                )
+        if exact and folded(name) == folded(self._host):
+            raise BadUsage(f"this host itself is called {name}; choose another name for the other one")
+        return unique(name, {folded(self._host)})
+
+    def rename(self, name: str, new: str) -> Trusted:
+        """Call the host *name* otherwise here.
+
+        Raises:
+            NotTrusted, BadUsage: there is none, or the new name is taken.
+        """
+        with self._changing() as draft:
+            one = draft.trust.by_name(name)
+            wished = tidy(new)
+            others = {folded(h.name) for h in draft.trust.hosts if h.key != one.key} | {folded(self._host)}
+            if not wished or folded(wished) in others:
+                raise BadUsage(f"{new[:60]!r} cannot be a host's name here, or is taken; choose another")
+            return draft.put(replace(one, name=wished))
+
+    def remove(self, name: str) -> Trusted:
+        """Trust the host *name* no longer.
+
+        Raises:
+            NotTrusted: there is none.
+        """
+        with self._changing() as draft:
+            one = draft.trust.by_name(name)
+            draft.trust = replace(draft.trust, hosts=tuple(h for h in draft.trust.hosts if h.key != one.key))
+            return one
+
+    def met(self, key: str, addresses: tuple[str, ...]) -> None:
+        """The host with *key* was met at *addresses*, the best first; written only if that is news."""
+        one = self.read().by_key(key)
+        if one is None or one.addresses[: len(addresses)] == addresses:
+            return
+        with self._changing() as draft:
+            one = draft.trust.by_key(key)
+            if one is not None:
+                draft.put(replace(one, addresses=_newest(addresses, one.addresses)))
+
+    def connect(self, address: str, *, forget: bool = False) -> tuple[str, ...]:
+        """Remember an address to try, or forget it; all that are remembered now.
+
+        Raises:
+            BadUsage: it is not remembered, or too many are.
+        """
+        with self._changing() as draft:
+            known = draft.trust.connect
+            if forget and address not in known:
+                raise BadUsage(f"{address} is not remembered; there is: {', '.join(known) or 'nothing'}")
+            rest = tuple(one for one in known if one != address)
+            if len(rest) >= HOSTS:
+                raise BadUsage(f"{HOSTS} addresses are remembered already; forget one with --forget")
+            draft.trust = replace(draft.trust, connect=rest if forget else (address, *rest))
+            return draft.trust.connect
+
+    # ------------------------------------------------------------ invitations
+
+    def invite(self, secret: bytes, name: str = "") -> Invite:
+        """Whoever knows *secret* may join once, within ten minutes; and be called *name*, if that is given."""
+        one = Invite(_digest(secret), time.time() + INVITE_LIFE, name=name)
+        with self._changing() as draft:
+            draft.trust = replace(draft.trust, invites=(*_open(draft.trust), one)[-HOSTS:])
+        return one
+
+    def inviting(self) -> bool:
+        """Whether an invitation is open."""
+        return bool(_open(self.read()))
+
+    def redeem(self, secret: bytes, key: str, wish: str, addresses: tuple[str, ...]) -> Trusted:
+        """A host that knows an invitation's *secret* becomes trusted, and the invitation is used up.
+
+        Raises:
+            InviteRefused: the secret is wrong, late or used. Three wrong ones end all open invitations.
+            KeyChanged: see ``add``; the invitation stays open.
+        """
+        digest, wrong = _digest(secret), False
+        with self._changing() as draft:
+            known = draft.trust.by_key(key)
+            invites = _open(draft.trust)
+            one = next((i for i in invites if hmac.compare_digest(i.digest, digest)), None)
+            if one is None and known is not None:
+                return known  # its answer was lost, and it asks again
+            if one is None:
+                wrong = True
+                left = tuple(replace(i, tries=i.tries + 1) for i in invites if i.tries + 1 < TRIES)
+                draft.trust = replace(draft.trust, invites=left, refused=draft.trust.refused + 1)
+            else:
+                name = self._free_name(draft.trust, key, one.name or wish, exact=bool(one.name))
+                draft.trust = replace(draft.trust, invites=tuple(i for i in invites if i != one))
+                return draft.add(key, name, addresses)
+        assert wrong
+        raise InviteRefused(
+            "that invitation is not valid here: it is wrong, was used, or is older than ten minutes"
+        )
+
+
+class _Draft:
+    """What the file will say."""
+
+    def __init__(self, trust: Trust) -> None:
+        self.trust = trust
+
+    def put(self, one: Trusted) -> Trusted:
+        """Write *one* in place of the host with its key."""
+        hosts = tuple(one if h.key == one.key else h for h in self.trust.hosts)
+        self.trust = replace(self.trust, hosts=hosts)
+        return one
+
+    def add(self, key: str, name: str, addresses: tuple[str, ...]) -> Trusted:
+        """A new host, or a known one by another name."""
+        known = self.trust.by_key(key)
+        if known is not None:
+            return self.put(replace(known, name=name, addresses=_newest(addresses, known.addresses)))
+        one = Trusted(name, key, time.time(), _newest(addresses, ()))
+        self.trust = replace(self.trust, hosts=(*self.trust.hosts, one))
+        return one
+
+
+def _newest(new: tuple[str, ...], old: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*new, *old)))[:ADDRESSES]
+
+
+def _digest(secret: bytes) -> str:
+    return hashlib.sha256(b"peer invite " + secret).hexdigest()
+
+
+def _open(trust: Trust) -> tuple[Invite, ...]:
+    """Those not yet over. One that is good for longer than it may be comes from a clock that was set back."""
+    now = time.time()
+    return tuple(one for one in trust.invites if now < one.until <= now + INVITE_LIFE)
+
+
+# ---------------------------------------------------------------- reading what may be damaged
+
+
+def _parsed(record: Any) -> Trust:
+    """What *record*, decoded JSON, says; ValueError, KeyError or TypeError if it is no trust file."""
+    if int(record["version"]) > VERSION:
+        raise StoreNewer(
+            f"trust.json was written by a newer peer (version {record['version']}, this program knows "
+            f"{VERSION}); install that version here too"
+        )
+    hosts = tuple(_trusted(one) for one in record["hosts"])
+    if len({h.key for h in hosts}) != len(hosts) or len({folded(h.name) for h in hosts}) != len(hosts):
+        raise ValueError("a host stands there twice")
+    return Trust(
+        hosts=hosts,
+        invites=tuple(_invite(one) for one in record["invites"]),
+        connect=tuple(_text(one) for one in record["connect"]),
+        refused=int(record["refused"]),
+    )
+
+
+def _trusted(one: dict[str, Any]) -> Trusted:
+    key = _text(one["key"])
+    if len(bytes.fromhex(key)) != KEY_BYTES or key != key.lower():
+        raise ValueError("not a key")
+    name = _text(one["name"])
+    if not name or tidy(name) != name:
+        raise ValueError("not a host's name")
+    return Trusted(name, key, float(one["since"]), tuple(_text(a) for a in one["addresses"]))
+
+
+def _invite(one: dict[str, Any]) -> Invite:
+    return Invite(_text(one["digest"]), float(one["until"]), int(one["tries"]), _text(one["name"]))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and len(value) <= 300 and value.isprintable():
+        return value
+    raise ValueError("not a line of text")
