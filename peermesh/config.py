@@ -126,6 +126,20 @@ def setting(name: str) -> str:
     return next((value.strip() for key, _, value in reversed(lines) if key.strip() == name), "")
 
 
+def change_setting(root: str, name: str, value: str) -> None:
+    """Write ``name=value`` into the settings file, in place of what it said; other lines stay."""
+    path = settings_file(root)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read(16_384).splitlines()
+    except FileNotFoundError:
+        lines = []
+    kept = [line for line in lines if line.partition("=")[0].strip() != name]
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        file.write("\n".join([*kept, f"{name}={value}", ""]))
+    os.replace(f"{path}.new", path)
+
+
 def lan() -> bool:
     """Whether the LAN may be used. ``PEER_LAN=off`` sends no packet, mDNS included, and nothing listens."""
     return setting("PEER_LAN").lower() not in ("off", "0", "no", "false")

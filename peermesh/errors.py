@@ -120,6 +120,12 @@ class InviteRefused(PeerError):
     code, exit = "invite", Exit.REFUSED
 
 
+class PairingFailed(PeerError):
+    """The code is spent. Make a new one with `peer pair`, and type it on the other host."""
+
+    code, exit = "pairing", Exit.REFUSED
+
+
 class LanOff(PeerError):
     """The LAN is switched off here (PEER_LAN=off). Other hosts cannot be reached."""
 
@@ -133,6 +139,12 @@ class NotReached(PeerError):
     """The other host did not answer."""
 
     code, exit = "not-reached", Exit.NOT_YET
+
+
+class NoPairing(PeerError):
+    """Pairing by a code needs an extra. Install it here: pip install 'peermesh[pair]'. Or use `peer invite`."""
+
+    code = "no-pairing"
 
 
 class HomeUnusable(PeerError):

@@ -43,6 +43,11 @@ def since(when: float | None) -> str:
     return span(max(0.0, time.time() - when)) if when else ""
 
 
+def count(number: int, what: str) -> str:
+    """So many of a thing: ``1 session``, ``2 sessions``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def width() -> int:
     """Columns to draw in."""
     return max(NARROWEST, min(WIDEST, shutil.get_terminal_size((80, 24)).columns))

@@ -26,6 +26,12 @@ COMMANDS = {
     "name": "who",
     "role": "who",
     "focus": "who",
+    "invite": "hosts",
+    "join": "hosts",
+    "pair": "pair",
+    "trust": "hosts",
+    "connect": "hosts",
+    "lan": "hosts",
     "on": "scope",
     "off": "scope",
     "up": "scope",
@@ -41,6 +47,7 @@ SECTIONS = {
     "Begin": ("setup", "demo", "completion"),
     "Talk": ("list", "send", "ask", "reply", "inbox", "read", "sent"),
     "Who I am": ("name", "role", "focus"),
+    "Other machines": ("invite", "join", "pair", "trust", "connect", "lan"),
     "Health": ("status", "doctor", "log", "up", "down", "on", "off"),
 }
 

@@ -66,6 +66,16 @@ class Responder(Voice):
         super().__init__(_Multicast(interfaces), on_change)
 
 
+def own_addresses(interfaces: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The addresses by which others on the local networks may reach this host, IPv4 first.
+
+    *interfaces*: as for ``Responder``. Link-local IPv6 ones are left out: they mean nothing without a zone.
+    """
+    addresses = _Multicast(interfaces).look().addresses()
+    usable = [one for one in addresses if not (one.version == 6 and one.is_link_local)]
+    return tuple(str(one) for one in sorted(usable, key=lambda one: one.version))
+
+
 class _Multicast:
     """The Wire of voice.py, by zeroconf."""
 

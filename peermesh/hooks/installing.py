@@ -19,9 +19,10 @@ NOTE = "setup.json"
 STATE = (
     *("peers", "session", "client", "switched-off", "plugin"),
     *("person", "host.lock", "keeper.lock", "sidecar.log", "hooks.log", NOTE),
+    *("host.key", "trust.json", "trust.json.lock", "lan.json", "offer.json", "settings", "gate", "porch"),
 )
 # And what stands beside these: SQLite's files, a damaged store that was set aside, the sign of a start.
-BESIDE = ("host.db", "person.", "sidecar.log.")
+BESIDE = ("host.db", "host.key.", "trust.json.", "person.", "sidecar.log.")
 
 GRACE = 5.0  # seconds for a sidecar to end
 

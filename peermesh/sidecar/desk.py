@@ -32,6 +32,7 @@ from peermesh.errors import BadRequest, NoSidecar, by_code
 from peermesh.hooks import payload, text
 from peermesh.sidecar import ask, roster, view
 from peermesh.sidecar.keeper import living
+from peermesh.sidecar.lan import LanDesk
 from peermesh.sidecar.post import Post
 from peermesh.sidecar.where import look
 
@@ -80,6 +81,7 @@ class Desk:
             "scope": self._scope,
             "status": self._status,
             "down": self._down,
+            **LanDesk(sidecar).verbs,
         }
 
     def attach(self, post: Post) -> None:
@@ -184,7 +186,12 @@ class Desk:
     def _company(self) -> list[Card]:
         """Who else is here now, this repo's sessions first."""
         me, here = self._post.engine.card, set(living(self._sidecar.root))
-        others = [c for c in self._sidecar.cards() if c.id in here and c.id != me.id and not c.person]
+        there = self._sidecar.is_live
+        others = [
+            c
+            for c in self._sidecar.cards()
+            if (there(c.id) if c.host_key else c.id in here) and c.id != me.id and not c.person
+        ]
         return sorted(others, key=lambda c: (c.repo_key != me.repo_key, c.name))
 
     def _wait(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any] | None:
@@ -265,7 +272,7 @@ class Desk:
             rows.append(
                 {
                     "id": str(one),
-                    "to": card.name if card else peer,
+                    "to": (card.address if card.host_key else card.name) if card else peer,
                     "peer": peer,
                     "state": state.value,
                     "why": why,

@@ -17,9 +17,11 @@ from peermesh.core.words import PeerId
 from peermesh.errors import PeerError
 from peermesh.mesh.wire import VERSION as WIRE_VERSION
 from peermesh.sidecar.presence import free_lock, is_locked, take_lock
+from peermesh.store.trust import TrustStore
 
 if TYPE_CHECKING:
     from peermesh.discovery.mdns import Responder
+    from peermesh.sidecar.gate import Gate
 
 # The lock is tried this often, so a keeper that died is followed within a second.
 TRY = 0.5  # seconds
@@ -27,22 +29,26 @@ TRY = 0.5  # seconds
 LOOK = 1.0
 # Mail left by the dead is tried this often, and interfaces are followed.
 SWEEP = 5.0
+LONGEST_SWEEP = 30.0
 # Peers that will not come back are forgotten this often.
 FORGET = 3_600.0
 # The network may come later: mDNS is tried again.
 RETRY = 30.0
-
-# Not listening yet: the LAN's listener comes with trust between hosts.
-NO_PORT = 0
+# Things that change together are told to other hosts together.
+GATHER = 0.02
 
 
 class Host(Protocol):
     """What the keeper needs of its sidecar."""
 
     root: str
+    trust: TrustStore
 
     def stand_in(self, peer: PeerId) -> None:
         """Deliver what *peer*, who is away, left behind."""
+
+    def open_gate(self) -> Gate:
+        """The way to other hosts."""
 
     def forget_old(self) -> None:
         """Forget who will not come back."""
@@ -92,7 +98,10 @@ class Keeper:
         self._swept = self._looked = 0.0
         self._forgot = time.monotonic()
         self._mdns_at = 0.0  # when to try mDNS (again)
-        self._published: frozenset[str] = frozenset()
+        self._published: tuple[frozenset[str], int] = (frozenset(), 0)
+        self._soon: asyncio.TimerHandle | None = None
+        self._patience: dict[PeerId, tuple[float, float]] = {}  # when to try whose mail again, and the pause
+        self.gate: Gate | None = None
         self.trouble = ""  # why there is no mDNS, for `peer status`
 
     @property
@@ -130,9 +139,67 @@ class Keeper:
                 self._host.forget_old()
             if self._responder is not None:
                 await self._responder.follow_interfaces()
-        if config.lan() and now - self._looked >= LOOK:
+        if not config.lan():
+            await self._leave_lan()
+            return
+        self._mind_gate()
+        if now - self._looked >= LOOK:
             self._looked = now
             await self._advertise(now)
+
+    async def _leave_lan(self) -> None:
+        self._close_gate()
+        if self._responder is not None:
+            await self._responder.close()
+            self._responder, self._published = None, (frozenset(), 0)
+
+    # ------------------------------------------------------------ other hosts
+
+    def _mind_gate(self) -> None:
+        """There is a gate while some host is trusted or invited: else nothing listens."""
+        if self.gate is None:
+            if not self._host.trust.read().hosts and not self._host.trust.inviting():
+                return
+            self.gate = self._host.open_gate()
+            self.gate.nudged, self.gate.doubt = self.nudged, self._doubt
+            self._hear()
+        from peermesh.discovery.mdns import own_addresses
+
+        self.gate.tick(own_addresses(config.interfaces()))
+
+    def _close_gate(self) -> None:
+        if self.gate is not None:
+            self.gate.close()
+            self.gate = None
+
+    def nudged(self) -> None:
+        """Something changed that other hosts, or this one, should see at once."""
+        if self._soon is None and self.holds:
+            self._soon = asyncio.get_running_loop().call_later(GATHER, self._now)
+
+    def _now(self) -> None:
+        self._soon = None
+        if not self.holds or not config.lan():
+            return
+        try:
+            self._mind_gate()
+        except (PeerError, OSError) as wrong:
+            self._host.log(f"keeper: {wrong}")
+
+    def _hear(self) -> None:
+        if self.gate is not None and self._responder is not None:
+            self.gate.rumours(self._responder.rumours())
+
+    def _doubt(self, instance: str) -> None:
+        if self._responder is not None:
+            self._responder.doubt(instance)
+
+    def sweep_soon(self) -> None:
+        """A host came back: what waits for it is tried now."""
+        self._patience.clear()
+        self._swept = 0.0
+
+    # ------------------------------------------------------------ the absent of this host
 
     def _sweep(self) -> None:
         folder = os.path.join(self._host.root, "peers")
@@ -144,7 +211,19 @@ class Keeper:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(directory, "pid"))
             if os.path.exists(os.path.join(directory, "pending")):
-                self._host.stand_in(peer)
+                self._try(peer)
+            else:
+                self._patience.pop(peer, None)
+
+    def _try(self, peer: PeerId) -> None:
+        """Stand in for *peer*, ever more seldom: whom it writes to may be on a host that sleeps."""
+        now = time.monotonic()
+        at, pause = self._patience.get(peer, (0.0, SWEEP))
+        if now >= at:
+            self._patience[peer] = (now + pause, min(pause * 2, LONGEST_SWEEP))
+            self._host.stand_in(peer)
+
+    # ------------------------------------------------------------ mDNS
 
     async def _advertise(self, now: float) -> None:
         """Make what the network hears of this host equal to who lives here."""
@@ -160,11 +239,13 @@ class Keeper:
             await self._responder.bury([instance_name(one) for one in dead])
             for one in dead:
                 os.unlink(os.path.join(one, "instance"))
-        if names != self._published:
+        port = self.gate.port if self.gate is not None else 0
+        if (names, port) != self._published:
             from peermesh.discovery.record import Instance
 
-            await self._responder.publish([Instance(name, NO_PORT, WIRE_VERSION) for name in sorted(names)])
-            self._published = names
+            tags = {name: self.gate.tag(name) if self.gate is not None else b"" for name in names}
+            await self._responder.publish([Instance(n, port, WIRE_VERSION, tags[n]) for n in sorted(names)])
+            self._published = (names, port)
 
     def _instances(self) -> tuple[frozenset[str], list[str]]:
         """The names of who lives here, and the directories of the dead who still have one."""
@@ -178,7 +259,7 @@ class Keeper:
         # Imported here: zeroconf is 2 MB that only the host's keeper needs.
         from peermesh.discovery.mdns import Responder
 
-        responder = Responder(interfaces=config.interfaces())
+        responder = Responder(interfaces=config.interfaces(), on_change=self._hear)
         try:
             await responder.start()
         except PeerError as wrong:
@@ -186,6 +267,7 @@ class Keeper:
             await responder.close()
             return
         self._responder, self.trouble = responder, ""
+        self._hear()
 
     def rumours(self) -> list[dict[str, object]]:
         """What other hosts advertise."""
@@ -209,6 +291,10 @@ class Keeper:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        self._close_gate()
         if self._responder is not None:
             await self._responder.close()
         if self._lock is not None:

@@ -9,18 +9,25 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from peermesh import config
 from peermesh.core.budget import Budget
+from peermesh.core.frames import Bye
 from peermesh.core.script import Answer
 from peermesh.core.words import Card, PeerId
 from peermesh.errors import BadFrame, PeerError
-from peermesh.mesh.links import Links, end_context, make_context
+from peermesh.mesh.links import Dealers, Links, end_context, make_context
+from peermesh.mesh.wire import encode
 from peermesh.sidecar.post import Post
 from peermesh.sidecar.presence import free_lock, is_locked, take_lock
 from peermesh.sidecar.session import unlink_if_to
 from peermesh.store.host import HostStore
 from peermesh.store.mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from peermesh.sidecar.gate import Gate, Owner
+    from peermesh.store.remotes import Remotes
 
 # Who stands in for a peer stays until it was quiet for so long, and no longer than that: the peer
 # itself may be waiting for its lock.
@@ -45,11 +52,14 @@ class Posts:
     ) -> None:
         self._root, self._host = root, host
         self.log, self._warn = log, warn
-        self._context = make_context()
+        self.context = make_context()
         self._posts: dict[PeerId, Post] = {}
         self._locks: dict[PeerId, int] = {}
         self._own: PeerId | None = None
         self.forgot: Callable[[], None] = lambda: None  # called when a peer is known no longer
+        self.elsewhere: Callable[[PeerId], str | None] = lambda _: (
+            None
+        )  # where a peer of another host is reached
 
     def open_own(
         self, card: Card, lock: int, budget: Budget | None, answer: Callable[[Answer], None]
@@ -93,7 +103,23 @@ class Posts:
                 name = post.engine.card.name
                 self.log(f"{name}: {post.bad_frames} frames that cannot be read, now: {wrong}")
 
-        return Links(self._context, path, post.put, bad)
+        return Links(self.context, path, post.put, bad)
+
+    def open_gate(self, owner: Owner, remotes: Remotes) -> Gate:
+        """The way to other hosts, over this process's sockets."""
+        # Imported here: only the keeper of a host that trusts another one needs it.
+        from peermesh.sidecar.gate import Gate
+
+        return Gate(self.context, owner, remotes)
+
+    def nudge_gate(self) -> None:
+        """Tell the gate, in whichever process it runs, that something changed."""
+        path = config.gate_link(self._root)
+        if os.path.exists(path):
+            nudges: Dealers[str] = Dealers(self.context, lambda _, data: None, lambda _: None)
+            nudges.dial("gate", path)
+            nudges.send("gate", encode(Bye()))
+            nudges.close()
 
     # ------------------------------------------------------------ the others of this host
 
@@ -105,6 +131,10 @@ class Posts:
 
     def reach(self, peer: PeerId) -> str | None:
         """Where *peer* listens; ``None`` if nobody ever will. If it is away, we stand in for it first."""
+        return self.reach_here(peer) or self.elsewhere(peer)
+
+    def reach_here(self, peer: PeerId) -> str | None:
+        """The same, for peers of this host only."""
         directory = config.peer_dir(self._root, peer)
         if not os.path.isdir(directory):
             return None
@@ -191,4 +221,4 @@ class Posts:
         """Close all; what was said last may still leave."""
         for peer in list(self._posts):
             self.close(peer)
-        end_context(self._context)
+        end_context(self.context)

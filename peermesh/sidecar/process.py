@@ -8,10 +8,12 @@ import os
 import signal
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from peermesh import config
 from peermesh.core.budget import WAKES, WAKES_A_MINUTE, Budget
 from peermesh.core.names import tidy
+from peermesh.core.rosters import Entry
 from peermesh.core.script import NewClient, Renamed
 from peermesh.core.words import Card, PeerId
 from peermesh.door.client import starting_mark
@@ -20,11 +22,16 @@ from peermesh.errors import NameTaken, PeerError
 from peermesh.sidecar.desk import Desk
 from peermesh.sidecar.enrol import Spec, answers, own_lock, register, unmark_off
 from peermesh.sidecar.keeper import Keeper, instance_name
+from peermesh.sidecar.neighbours import Neighbours, roster
 from peermesh.sidecar.posts import Posts
 from peermesh.sidecar.presence import Watch, alive
 from peermesh.sidecar.session import Session, clients_of, link_to, unlink_if_to
 from peermesh.sidecar.where import Where, look
 from peermesh.store.host import HostStore
+from peermesh.store.trust import TrustStore
+
+if TYPE_CHECKING:
+    from peermesh.sidecar.gate import Gate
 
 # A person's sidecar ends after this long without a question.
 PERSON_QUIET = 120  # seconds
@@ -50,8 +57,11 @@ class Sidecar:
         self.trouble: list[str] = []  # what a person should know, for `peer status` and `peer doctor`
         self.started = time.time()
         self.host = HostStore(root, config.host_name())
+        self.trust = TrustStore(root, config.host_name())
+        self.neighbours = Neighbours(root, self.host, self.trust)
         self.posts = Posts(root, self.host, self.log, self.warn)
         self.posts.forgot = self._changed
+        self.posts.elsewhere = self.neighbours.elsewhere
         self.keeper = Keeper(self)
         self.session: Session | None = None
         self.where = Where("", "", "", "")
@@ -104,6 +114,7 @@ class Sidecar:
         instance_name(self.directory, make=True)
         await self.door.open()
         self._started()
+        self.nudge()
         return True
 
     def _not_needed(self) -> None:
@@ -198,8 +209,41 @@ class Sidecar:
     # ------------------------------------------------------------ the others of this host
 
     def is_live(self, peer: PeerId) -> bool:
-        """Whether the sidecar of *peer* runs."""
+        """Whether the sidecar of *peer* runs, here or on a host that is reached just now."""
+        elsewhere = self.neighbours.get(peer)
+        return elsewhere.here if elsewhere is not None else self.posts.is_live(peer)
+
+    def is_live_here(self, peer: PeerId) -> bool:
+        """The same, for peers of this host."""
         return self.posts.is_live(peer)
+
+    def reach_here(self, peer: PeerId) -> str | None:
+        """For the gate: where *peer*, of this host, listens."""
+        return self.posts.reach_here(peer)
+
+    def open_gate(self) -> Gate:
+        """For the keeper: the way to other hosts."""
+        return self.posts.open_gate(self, self.host.remotes)
+
+    def roster(self, secret: bytes) -> dict[PeerId, Entry]:
+        """For the gate: who is on this host."""
+        mine = [card for card in self.cards() if not card.host_key]
+        return roster(self.root, mine, self.is_live_here, self.seen_at, secret)
+
+    def sweep_soon(self) -> None:
+        """For the gate: a host came back."""
+        self.keeper.sweep_soon()
+
+    def heard(self, key: str) -> None:
+        """For the gate: what is known of the host with *key* changed."""
+        self._changed()
+
+    def nudge(self) -> None:
+        """Something of ours changed that other hosts should see at once."""
+        if self.keeper.holds:
+            self.keeper.nudged()
+        else:
+            self.posts.nudge_gate()
 
     def stand_in(self, peer: PeerId) -> None:
         """For the keeper: deliver what *peer*, who is away, left behind."""
@@ -210,10 +254,10 @@ class Sidecar:
         self.posts.forget_old(time.time())
 
     def cards(self) -> list[Card]:
-        """Everybody that is known, read again when it changed."""
-        revision = self.host.revision()
+        """Everybody that is known, here and elsewhere, read again when it changed."""
+        revision = (self.host.revision(), self.trust.revision())
         if revision != self._revision:
-            self._revision, self._cards = revision, self.host.cards()
+            self._revision, self._cards = revision, [*self.host.cards(), *self.neighbours.read()]
         return self._cards
 
     def _changed(self) -> None:
@@ -222,6 +266,9 @@ class Sidecar:
 
     def seen_at(self, peer: PeerId) -> float:
         """When *peer* last came or went (wall clock, seconds)."""
+        elsewhere = self.neighbours.get(peer)
+        if elsewhere is not None:
+            return elsewhere.since
         return self.host.seen().get(peer, 0.0)
 
     def recent(self, card: Card) -> bool:
@@ -237,7 +284,7 @@ class Sidecar:
         self._changed()
         if not off:
             unmark_off(self.root)
-        there = [c.id for c in self.cards() if c.repo_key == where.key and self.is_live(c.id)]
+        there = [c.id for c in self.cards() if c.repo_key == where.key and self.is_live_here(c.id)]
         return {"repo": where.repo, "off": off, "peers": there}
 
     # ------------------------------------------------------------ who I am
@@ -284,6 +331,7 @@ class Sidecar:
         self.post.engine.card = card
         self.post.put(Renamed(card))
         self.posts.write_card(card)
+        self.nudge()
 
     # ------------------------------------------------------------ now and then
 
@@ -306,8 +354,12 @@ class Sidecar:
                 self.post.run()
             if self._ticks % REFRESH == 0:
                 self.refresh()
-        elif self.post.at_rest and time.monotonic() - self.post.used > self._person_quiet:
+        elif self._person_is_done():
             self.leave()
+
+    def _person_is_done(self) -> bool:
+        quiet = time.monotonic() - self.post.used > self._person_quiet
+        return self.post.at_rest and quiet and not self.trust.inviting()  # a guest needs somebody to come to
 
     def log(self, words: str) -> None:
         """Leave a line for `peer log`; standard error is the log. On a full disk the line is all that is lost."""

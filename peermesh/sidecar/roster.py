@@ -66,11 +66,17 @@ def by_id(peer: PeerId, cards: Collection[Card]) -> Card:
 
 def row(sidecar: Sidecar, card: Card) -> dict[str, Any]:
     """What `peer list` tells of a peer."""
-    live = sidecar.is_live(card.id)
-    turn, since = turn_of(config.peer_dir(sidecar.root, card.id)) if live and not card.person else ("", 0.0)
+    elsewhere = sidecar.neighbours.get(card.id)
+    if elsewhere is not None:
+        live, status, since = elsewhere.here, elsewhere.status, elsewhere.since
+    else:
+        live = sidecar.is_live(card.id)
+        person = card.person or not live
+        turn, since = ("", 0.0) if person else turn_of(config.peer_dir(sidecar.root, card.id))
+        status = (turn or "here") if live else "away"
     other = sidecar.post.engine.outgoing.others.get(card.id)
-    hangs = live and other is not None and not other.link.answers
-    status = "not answering" if hangs else (turn or "here") if live else "away"
+    if live and other is not None and not other.link.answers:
+        status = "not answering"
     return {
         "id": card.id,
         "name": card.name,

@@ -1,0 +1,535 @@
+"""The gate: how this host meets others. One sidecar, the keeper's, runs it for all sessions of the host.
+
+It listens on one port, for hosts that are trusted or were invited and for nobody else; it keeps one link to
+each trusted host that can be reached, tells who is here, and carries what peers say to each other (relays.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from peermesh import config
+from peermesh.core.rosters import Entry, difference, tamed
+from peermesh.core.words import PeerId
+from peermesh.errors import BadFrame, CannotListen, PeerError
+from peermesh.mesh import hostwire
+from peermesh.mesh.curve import Dialler, Listener, raise_descriptors
+from peermesh.mesh.hostwire import Again, Answer, Ask, Beat, Greet, HostFrame, Join, Joined, No, Part, Roster
+from peermesh.mesh.keys import host_keys
+from peermesh.mesh.token import with_port
+from peermesh.sidecar.relays import Relays
+from peermesh.sidecar.resolving import Resolver
+from peermesh.sidecar.ways import SILENCE, Host, Way
+from peermesh.store.trust import Trust, TrustStore
+
+if TYPE_CHECKING:
+    import zmq
+
+    from peermesh.discovery.record import Rumour
+    from peermesh.store.remotes import Remotes
+
+# "peer" on a telephone's keys; the next ones for other users of the same machine.
+PORTS = tuple(range(7337, 7347))
+# A port that could not be had is tried again.
+RETRY = 10.0  # seconds
+TAG_BYTES = 10
+# Which of many wrong frames are noted in the log.
+STRANGE = (1, 10, 100, 1_000, 10_000)
+
+
+def tag_of(key: str, instance: str) -> bytes:
+    """By which hosts that know *key* (hex) recognise its record: to all others it is noise."""
+    return hmac.digest(bytes.fromhex(key), b"peer" + instance.encode(), hashlib.sha256)[:TAG_BYTES]
+
+
+def endpoint(address: str, port: int) -> str:
+    """*address* and *port* as remembered and shown: ``10.0.0.2:7337`` or ``[fe80::1%3]:7337``."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+class Owner(Protocol):
+    """What the gate needs of its sidecar."""
+
+    root: str
+    trust: TrustStore
+
+    def reach_here(self, peer: PeerId) -> str | None:
+        """Where *peer*, of this host, listens; if it is away, somebody stands in for it first."""
+
+    def is_live_here(self, peer: PeerId) -> bool:
+        """Whether the sidecar of *peer*, of this host, runs."""
+
+    def roster(self, secret: bytes) -> Mapping[PeerId, Entry]:
+        """Who is on this host, for others; with *secret* their directories are made unreadable."""
+
+    def sweep_soon(self) -> None:
+        """Deliver what the absent left behind: a host came back."""
+
+    def heard(self, key: str) -> None:
+        """The peers of another host changed."""
+
+    def log(self, words: str) -> None:
+        """Leave a line in the sidecar's log."""
+
+
+class Gate:
+    """See the top of this file.
+
+    Args:
+        context: this process's.
+        owner: the keeper's sidecar.
+        remotes: what is known of other hosts' peers.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        owner: Owner,
+        remotes: Remotes,
+    ) -> None:
+        self._context, self._owner, self._remotes = context, owner, remotes
+        self.nudged: Callable[[], None] = lambda: None  # called when a sidecar says that something changed
+        self._public, self._keys = "", (b"", b"")
+        self._listener: Listener | None = None
+        self._listen_at = 0.0
+        self._guests: dict[bytes, Way] = {}  # by the route of a link that others dialled
+        self._hosts: dict[str, Host] = {}
+        self._on: dict[PeerId, str] = {}  # which host each remote peer is on
+        self._rumours: Sequence[Rumour] = ()
+        self._found: dict[str, list[tuple[str, str]]] = {}  # host's key -> (endpoint, instance)
+        self._addresses: tuple[str, ...] = ()
+        self._last_trust = Trust()
+        self._noted: object = None
+        self.doubt: Callable[[str], None] = lambda _: None  # told of an instance that led nowhere
+        self.wrong = 0  # frames of other hosts that they may not send
+        self.trouble = ""
+        self._resolver = Resolver()
+        self._relays = Relays(context, owner.root, self)
+        raise_descriptors()  # strangers' connections must not take the place of our own files
+        self._remotes.nobody_is_up()
+        self._on = {one.card.id: one.card.host_key for one in remotes.entries()}
+
+    # ------------------------------------------------------------ now and then
+
+    @property
+    def port(self) -> int:
+        """Where it listens; 0 if it does not."""
+        return self._listener.port if self._listener is not None else 0
+
+    def tag(self, instance: str) -> bytes:
+        """The tag of our own *instance*, for its record."""
+        return tag_of(self._public, instance) if self._public else b""
+
+    def tick(self, addresses: tuple[str, ...]) -> None:
+        """Twice a second, and when something changed: follow trust, keep links, tell what is new."""
+        trust = self._owner.trust.read()
+        self._addresses = addresses
+        if trust != self._last_trust:
+            self._follow(trust)
+        self._listen_as(bool(trust.hosts) or self._owner.trust.inviting())
+        for host in list(self._hosts.values()):
+            self._keep(host, trust)
+        self._tell_rosters()
+        self._relays.look()
+        if self._listener is not None:
+            self._listener.look()
+
+    def _follow(self, trust: Trust) -> None:
+        """Hosts were added or removed: who is removed is cut off now."""
+        keys = {one.key for one in trust.hosts}
+        removed = [key for key in self._hosts if key not in keys]
+        for key in removed:
+            self._drop(self._hosts.pop(key))
+            self._owner.log(f"a host was removed: {key[:8]}")
+        if removed and self._listener is not None:
+            self._close_listener()  # the only way to cut what they dialled; the others dial again at once
+        for key in keys - set(self._hosts):
+            self._hosts[key] = Host(key, lambda where, key=key: self._dial(key, where), self._failed)  # type: ignore[misc]
+        self._remotes.forget(keys)
+        self._on = {peer: key for peer, key in self._on.items() if key in keys}
+        self._last_trust = trust
+        self._find()
+        for host in self._hosts.values():
+            host.soon()
+        if removed:
+            self._owner.heard("")
+
+    def _listen_as(self, wanted: bool) -> None:
+        if not wanted:
+            self._close_listener()
+            self._write_state()
+            return
+        if self._listener is None and time.monotonic() >= self._listen_at:
+            self._listen_at = time.monotonic() + RETRY
+            self._open_listener()
+        self._write_state()
+
+    def _open_listener(self) -> None:
+        named = config.port()
+        where = list(self._addresses) if config.interfaces() else ["*"]
+        try:
+            self._load_keys()
+            self._listener = Listener(
+                self._context,
+                self._keys,
+                addresses=where,
+                ports=[named] if named else [*PORTS, 0],
+                judge=self._admits,
+                received=self._received,
+                inside=os.path.join(self._owner.root, "porch"),
+            )
+        except CannotListen as wrong:
+            self.trouble = str(wrong)
+            self._owner.log(f"gate: {wrong}")
+            return
+        self.trouble = ""
+        self._listen_at = 0.0
+
+    def _load_keys(self) -> None:
+        self._keys = host_keys(self._owner.root)
+        self._public = self._keys[0].hex()
+
+    def _close_listener(self) -> None:
+        for way in list(self._guests.values()):
+            self._lost_inbound(way)
+        self._guests.clear()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    def _admits(self, key: bytes) -> bool:
+        trust = self._owner.trust
+        return trust.read().by_key(key.hex()) is not None or trust.inviting()
+
+    # ------------------------------------------------------------ finding and dialling
+
+    def rumours(self, rumours: Sequence[Rumour]) -> None:
+        """What is heard by mDNS has changed."""
+        self._rumours = rumours
+        before = dict(self._found)
+        self._find()
+        for key, found in self._found.items():
+            if key in self._hosts and before.get(key) != found:
+                self._hosts[key].soon()
+
+    def _find(self) -> None:
+        """Which of the records are those of hosts that we trust."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for one in self._rumours:
+            if not one.tag or not one.port:
+                continue
+            key = next(
+                (k for k in self._hosts if hmac.compare_digest(tag_of(k, one.instance), one.tag)), None
+            )
+            if key is not None:
+                places = [(endpoint(address, one.port), one.instance) for address in one.addresses]
+                found.setdefault(key, []).extend(places)
+        self._found = found
+
+    def _endpoints(self, key: str, trust: Trust) -> list[str]:
+        """Where a host may be, the likeliest first: heard of now, where it was, what a person said."""
+        heard = [place for place, _ in self._found.get(key, [])]
+        known = trust.by_key(key)
+        said = [with_port(one, PORTS[0]) for one in trust.connect]
+        own = {endpoint(one, self.port) for one in self._addresses}
+        places = self._resolver.addresses((*heard, *(known.addresses if known else ()), *said))
+        return [one for one in places if one not in own]
+
+    def _keep(self, host: Host, trust: Trust) -> None:
+        """Have one link to *host*, and know whether it lives."""
+        host.look()
+        for way in host.ways():
+            if way.silent:
+                self._lost(host, way, "nothing was heard of it")
+            elif way.quiet:
+                way.send(Beat())
+        if host.outbound is not None and host.inbound is not None and self._public > host.key:
+            self._lost(host, host.outbound, "both dialled; the other's link is kept")
+        if host.way is None and self._public:
+            host.try_addresses(self._endpoints(host.key, trust))
+
+    def _dial(self, key: str, where: str) -> Dialler:
+        dialler = Dialler(
+            self._context,
+            self._keys,
+            server=bytes.fromhex(key),
+            endpoint=f"tcp://{where}",
+            received=lambda data: self._heard_back(key, where, data),
+            lost=lambda why: self._dial_lost(key, where, why),
+        )
+        dialler.send(hostwire.encode(self._greeting()))
+        return dialler
+
+    def _greeting(self) -> Greet:
+        return Greet(config.host_name(), self.port, self._addresses[: hostwire.ADDRESSES])
+
+    def _failed(self, where: str) -> None:
+        for found in self._found.values():
+            for place, instance in found:
+                if place == where:
+                    self.doubt(instance)
+
+    def _dial_lost(self, key: str, where: str, why: str) -> None:
+        host = self._hosts.get(key)
+        if host is None:
+            return
+        if host.outbound is not None and host.outbound.endpoint == where:
+            self._lost(host, host.outbound, why)
+            host.soon()
+        else:
+            host.give_up(where, why)
+
+    # ------------------------------------------------------------ what is heard
+
+    def _heard_back(self, key: str, where: str, data: bytes) -> None:
+        """A frame on a link that we dialled."""
+        host, frame = self._hosts.get(key), self._read(data)
+        if host is None or frame is None:
+            return
+        way = host.outbound if host.outbound is not None and host.outbound.endpoint == where else None
+        if isinstance(frame, Greet) and way is None:
+            way = host.answered(where)
+            if way is not None:
+                way.send(Beat())  # of the addresses that were tried, this one is used
+                self._up(host, frame, where)
+        elif isinstance(frame, No):
+            host.give_up(where, frame.why)
+        elif isinstance(frame, Again) and way is not None:
+            self._lost(host, way, "it does not know this link any more")
+            host.soon()
+        elif way is not None:
+            self._hear(way, frame)
+
+    def _received(self, route: bytes, key: bytes, data: bytes) -> None:
+        """A frame on a link that another host dialled."""
+        frame, listener = self._read(data), self._listener
+        if frame is None or listener is None:
+            return
+        host, way = self._hosts.get(key.hex()), self._guests.get(route)
+        if isinstance(frame, Join):
+            listener.send(route, hostwire.encode(self._join(key.hex(), frame)))
+        elif host is None:
+            listener.send(route, hostwire.encode(No("not-trusted", "you are not trusted here")))
+        elif isinstance(frame, Greet):
+            self._greeted(host, route, frame, listener)
+        elif way is None or way.broken or way.key != host.key:
+            listener.send(route, hostwire.encode(Again()))
+        else:
+            if way is not host.inbound:
+                self._chosen(host, way)
+            self._hear(way, frame)
+
+    def _greeted(self, host: Host, route: bytes, frame: Greet, listener: Listener) -> None:
+        """It tries several of our addresses at once: which link it chose shows by what it says next."""
+        old = time.monotonic() - SILENCE
+        self._guests = {
+            r: one for r, one in self._guests.items() if one.heard > old or one is self._inbound(one.key)
+        }
+        way = self._guests[route] = Way(host.key, lambda data: listener.send(route, data))
+        way.greet = frame
+        way.send(self._greeting())
+
+    def _inbound(self, key: str) -> Way | None:
+        host = self._hosts.get(key)
+        return host.inbound if host is not None else None
+
+    def _chosen(self, host: Host, way: Way) -> None:
+        if host.inbound is not None:
+            self._lost(host, host.inbound, "it dialled again")
+        host.inbound = way
+        host.stop_trying()
+        if way.greet is not None:
+            self._up(host, way.greet, "")
+
+    def _join(self, key: str, join: Join) -> HostFrame:
+        try:
+            places = tuple(endpoint(one, join.port) for one in join.addresses) if join.port else ()
+            one = self._owner.trust.redeem(join.secret, key, join.name, places)
+        except PeerError as wrong:
+            self._owner.log(f"gate: an attempt to join was refused: {wrong}")
+            return No(wrong.code, str(wrong)[: hostwire.TEXT])
+        self._owner.log(f"gate: {one.name} joined")
+        self.nudged()
+        return Joined(config.host_name(), self.port, self._addresses[: hostwire.ADDRESSES])
+
+    def _read(self, data: bytes) -> HostFrame | None:
+        try:
+            return hostwire.decode(data)
+        except BadFrame as wrong:
+            self.strange(str(wrong))
+            return None
+
+    def _hear(self, way: Way, frame: HostFrame) -> None:
+        way.heard = time.monotonic()
+        if isinstance(frame, Ask):
+            self._relays.asked(way, frame)
+        elif isinstance(frame, Answer):
+            self._relays.answered(way, frame)
+        elif isinstance(frame, Part):
+            self._relays.parted(way, frame)
+        elif isinstance(frame, Roster):
+            self._learn(way.key, frame)
+
+    def _learn(self, key: str, roster: Roster) -> None:
+        clock = time.time()
+        entries = tuple(replace(tamed(one, key), since=clock - one.since) for one in roster.update.entries)
+        update = replace(roster.update, entries=entries)
+        for peer in self._remotes.learn(key, update):
+            self.strange(f"{self.name_of(key)} speaks of {peer}, which is not its own")
+        if update.whole:
+            self._on = {peer: on for peer, on in self._on.items() if on != key}
+            self._remotes.link(key, up=True, clock=clock)
+        for peer in update.gone:
+            if self._on.get(peer) == key:
+                del self._on[peer]
+        for one in entries:
+            self._on.setdefault(one.card.id, key)
+        if update.whole:
+            self._relays.up(key)
+        self._owner.heard(key)
+
+    # ------------------------------------------------------------ up and down
+
+    def _up(self, host: Host, greet: Greet, where: str) -> None:
+        own = tuple(endpoint(one, greet.port) for one in greet.addresses) if greet.port else ()
+        self._owner.trust.met(host.key, ((where,) if where else ()) + own[: hostwire.ADDRESSES])
+        self._last_trust = self._owner.trust.read()
+        for way in host.ways():
+            way.told = None  # the roster is told on whichever link is used from now on
+        self._owner.log(f"gate: {self.name_of(host.key)} is up at {where or 'its own dial'}")
+        self._tell_rosters()
+        self._owner.sweep_soon()
+
+    def _lost(self, host: Host, way: Way, why: str) -> None:
+        if way is host.outbound:
+            host.drop_outbound()
+        elif way is host.inbound:
+            host.drop_inbound()
+        way.broken = True
+        self._guests = {route: one for route, one in self._guests.items() if one is not way}
+        self._relays.lost(way)
+        if host.way is None:
+            self._owner.log(f"gate: {self.name_of(host.key)} is down: {why}")
+            if host.key in self._hosts:
+                self._remotes.link(host.key, up=False, clock=time.time())
+            self._owner.heard(host.key)
+
+    def _lost_inbound(self, way: Way) -> None:
+        host = self._hosts.get(way.key)
+        if host is not None and host.inbound is way:
+            self._lost(host, way, "listening ends")
+
+    def _drop(self, host: Host) -> None:
+        for way in host.ways():
+            self._lost(host, way, "its trust or this gate ends")
+        host.close()
+
+    def _tell_rosters(self) -> None:
+        ways = [host.way for host in self._hosts.values() if host.way is not None]
+        if not ways:
+            return
+        now, clock = dict(self._owner.roster(self._keys[1])), time.time()
+        for way in ways:
+            for update in difference(way.told, now):
+                aged = tuple(replace(one, since=clock - one.since) for one in update.entries)
+                if not way.send(Roster(replace(update, entries=aged))):
+                    break
+            else:
+                way.told = now
+
+    # ------------------------------------------------------------ for the relays
+
+    def way(self, me: PeerId, you: PeerId) -> Way | None:
+        """The way from *me*, of this host, to the host of *you*, if it is up now."""
+        host = self._hosts.get(self._on.get(you, ""))
+        if host is None or host.way is None:
+            return None
+        if me not in (host.way.told or {}):
+            self._tell_rosters()  # a peer that just came: nobody there would know who speaks
+        return host.way
+
+    def reach(self, peer: PeerId) -> str | None:
+        """Where *peer*, of this host, listens."""
+        return self._owner.reach_here(peer)
+
+    def is_live(self, peer: PeerId) -> bool:
+        """Whether the sidecar of *peer*, of this host, runs."""
+        return self._owner.is_live_here(peer)
+
+    def host_of(self, peer: PeerId) -> str | None:
+        """The key of the other host that *peer* is on."""
+        return self._on.get(peer)
+
+    def name_of(self, key: str) -> str:
+        """What the host with *key* is called here."""
+        one = self._last_trust.by_key(key)
+        return one.name if one is not None else key[:8]
+
+    def strange(self, words: str) -> None:
+        """Another host sent what it may not."""
+        self.wrong += 1
+        if self.wrong in STRANGE:
+            self._owner.log(f"gate: {self.wrong} wrong frames of other hosts, now: {words}")
+
+    # ------------------------------------------------------------ for people
+
+    def _write_state(self) -> None:
+        """What `peer doctor`, `peer invite` and `peer trust` read, from whichever sidecar they ask."""
+        state = {
+            "pid": os.getpid(),
+            "key": self._public,
+            "port": self.port,
+            "addresses": list(self._addresses),
+            "trouble": self.trouble,
+            "wrong": self.wrong,
+            "strangers": self._listener.counts.refused if self._listener is not None else 0,
+            "hosts": {key: self._state_of(host) for key, host in self._hosts.items()},
+        }
+        if state != self._noted:
+            self._noted = state
+            path = state_file(self._owner.root)
+            with open(f"{path}.new", "w", encoding="utf-8") as file:
+                json.dump(state, file)
+            os.replace(f"{path}.new", path)
+
+    def _state_of(self, host: Host) -> dict[str, Any]:
+        way = host.way
+        return {
+            "up": way is not None,
+            "endpoint": way.endpoint if way is not None else "",
+            "heard": [place for place, _ in self._found.get(host.key, [])],
+            "tried": [[one.endpoint, one.why, one.at] for one in host.tried.values()],
+        }
+
+    def close(self) -> None:
+        """Cut all links; the next keeper's gate makes new ones."""
+        for host in list(self._hosts.values()):
+            self._drop(host)
+        self._close_listener()
+        self._write_state()
+        self._resolver.close()
+        self._relays.close()
+        if self._last_trust.hosts:
+            self._remotes.nobody_is_up()
+
+
+def state_file(root: str) -> str:
+    """Where the gate says how it fares."""
+    return os.path.join(root, "lan.json")
+
+
+def read_state(root: str) -> dict[str, Any]:
+    """How the gate fares, in the words of ``_write_state``; {} if none runs or ran."""
+    try:
+        with open(state_file(root), encoding="utf-8") as file:
+            said = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -1,0 +1,105 @@
+"""Coming in by an invitation: the inviter's addresses are tried at once, the first that answers counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from peermesh import config
+from peermesh.errors import BadFrame, NotReached, PeerError, by_code
+from peermesh.mesh.curve import Dialler
+from peermesh.mesh.hostwire import Join, Joined, No, decode, encode
+from peermesh.mesh.token import with_port
+
+if TYPE_CHECKING:
+    import zmq
+
+# The inviter answers in milliseconds; a VPN that wakes needs longer.
+PATIENCE = 8.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Welcomed:
+    """The inviter took us in."""
+
+    name: str  # what it calls itself
+    addresses: tuple[str, ...]  # with ports, the one that answered first
+
+
+class Joining:
+    """One attempt to use an invitation.
+
+    Args:
+        context: this process's.
+        keys: ours.
+        server: the inviter's public key.
+        endpoints: where it may be.
+        secret: the invitation's.
+        done: called once, with how it ended.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - all that an invitation says, and who asks
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        keys: tuple[bytes, bytes],
+        server: bytes,
+        endpoints: Sequence[str],
+        secret: bytes,
+        done: Callable[[Welcomed | PeerError], None],
+    ) -> None:
+        self._done: Callable[[Welcomed | PeerError], None] | None = done
+        self._why = dict.fromkeys(endpoints, "no answer")
+        self._open = set(endpoints)
+        self._diallers: dict[str, Dialler] = {}
+        join = encode(Join(secret, config.host_name(), 0, ()))
+        loop = asyncio.get_running_loop()
+        for where in endpoints:
+            dialler = Dialler(
+                context,
+                keys,
+                server=server,
+                endpoint=f"tcp://{where}",
+                received=lambda data, where=where: self._heard(where, data),  # type: ignore[misc]
+                lost=lambda why, where=where: self._lost(where, why),  # type: ignore[misc]
+            )
+            self._diallers[where] = dialler
+            dialler.send(join)
+        self._timer = loop.call_later(PATIENCE, self._late)
+
+    def _heard(self, where: str, data: bytes) -> None:
+        try:
+            frame = decode(data)
+        except BadFrame as wrong:
+            self._lost(where, str(wrong))
+            return
+        if isinstance(frame, Joined):
+            own = tuple(with_port(one, frame.port) for one in frame.addresses) if frame.port else ()
+            self._end(Welcomed(frame.name, tuple(dict.fromkeys((where, *own)))))
+        elif isinstance(frame, No):
+            self._end(by_code(frame.code, f"the inviting host refused: {frame.why}"))
+
+    def _lost(self, where: str, why: str) -> None:
+        self._why[where] = why
+        self._open.discard(where)
+        if not self._open:
+            self._late()
+
+    def _late(self) -> None:
+        tried = "; ".join(f"{where}: {why}" for where, why in self._why.items())
+        self._end(
+            NotReached(
+                f"the inviting host was not reached ({tried}). Is it on this network, is the invitation younger "
+                "than ten minutes, and may TCP come in at that port there?"
+            )
+        )
+
+    def _end(self, how: Welcomed | PeerError) -> None:
+        done, self._done = self._done, None
+        if done is None:
+            return
+        self._timer.cancel()
+        for dialler in self._diallers.values():
+            dialler.close()
+        done(how)

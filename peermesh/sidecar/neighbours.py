@@ -1,0 +1,91 @@
+"""Other hosts as one sidecar sees them, and this one as they see it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from peermesh import config
+from peermesh.core.rosters import AWAY, Entry
+from peermesh.core.words import Card, PeerId
+from peermesh.sidecar.session import turn_of
+from peermesh.store.host import HostStore
+from peermesh.store.trust import TrustStore
+
+# What is told of a directory instead of its path.
+DIGEST = 16  # hex digits
+
+
+class Neighbours:
+    """The peers of other hosts, read again when something changed.
+
+    Args:
+        root: the state directory.
+        host: the shared file.
+        trust: the hosts that are trusted.
+    """
+
+    def __init__(self, root: str, host: HostStore, trust: TrustStore) -> None:
+        self._root, self._host, self._trust = root, host, trust
+        self._entries: dict[PeerId, Entry] = {}
+
+    def read(self) -> list[Card]:
+        """Their cards, with the names that their hosts have here; those of trusted hosts only."""
+        names = {one.key: one.name for one in self._trust.read().hosts}
+        up = {key for key, state in self._host.remotes.hosts().items() if state.up}
+        self._entries = {}
+        for entry in self._host.remotes.entries():
+            card = entry.card
+            if card.host_key not in names:
+                continue
+            status = entry.status if card.host_key in up else AWAY
+            self._entries[card.id] = replace(
+                entry, card=replace(card, host=names[card.host_key]), status=status
+            )
+        return [entry.card for entry in self._entries.values()]
+
+    def get(self, peer: PeerId) -> Entry | None:
+        """What was last read of *peer*; ``None`` if it is not on another host."""
+        return self._entries.get(peer)
+
+    def elsewhere(self, peer: PeerId) -> str | None:
+        """Where a peer of another host is reached; ``None`` if nobody there knows it.
+
+        A host that is trusted and was not heard yet may know it: then we wait.
+        """
+        trusted = {one.key for one in self._trust.read().hosts}
+        unheard = trusted - set(self._host.remotes.hosts())
+        if self._host.remotes.host_of(peer) in trusted or unheard:
+            return config.gate_link(self._root)
+        return None
+
+
+def roster(
+    root: str,
+    cards: Iterable[Card],
+    is_live: Callable[[PeerId], bool],
+    seen_at: Callable[[PeerId], float],
+    secret: bytes,
+) -> dict[PeerId, Entry]:
+    """Who is on this host, for others: no directory, and no path in what makes two checkouts the same."""
+    entries = {}
+    for card in cards:
+        live = is_live(card.id)
+        turn, since = turn_of(config.peer_dir(root, card.id)) if live and not card.person else ("", 0.0)
+        entries[card.id] = Entry(
+            replace(card, host="", cwd="", repo_key=_unreadable(card.repo_key, secret)),
+            (turn or "here") if live else AWAY,
+            since or seen_at(card.id),
+        )
+    return entries
+
+
+def _unreadable(repo_key: str, secret: bytes) -> str:
+    """A remote's address is the same everywhere; a directory means something on its own host only."""
+    if not repo_key.startswith("dir:"):
+        return repo_key
+    digest = hmac.new(secret, os.fsencode(repo_key), hashlib.sha256).hexdigest()
+    return f"dir:{digest[:DIGEST]}"
