@@ -9,10 +9,11 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from peermesh import __version__, config
-from peermesh.cli import draw
+from peermesh.cli import draw, lan
+from peermesh.cli.findings import Finding
+from peermesh.cli.findings import finding as _finding
 from peermesh.door.client import Closed, knock
 from peermesh.errors import HomeUnusable, PeerError
 
@@ -20,12 +21,6 @@ from peermesh.errors import HomeUnusable, PeerError
 RECENT = 86_400.0  # seconds
 # Less than this on the disk is worth a word.
 LITTLE = 50 * 1024 * 1024  # bytes
-
-Finding = dict[str, Any]
-
-
-def _finding(grade: str, what: str, words: str, do: str = "") -> Finding:
-    return {"grade": grade, "what": what, "words": words, "do": do}
 
 
 def everything() -> list[Finding]:
@@ -128,6 +123,7 @@ def _lan(root: str) -> Iterator[Finding]:
             continue
         try:
             said = near.ask("status", timeout=3.0)
+            hosts = near.ask("hosts", timeout=3.0) if said["keeper"] else {}
         except (PeerError, OSError):
             continue
         finally:
@@ -140,6 +136,7 @@ def _lan(root: str) -> Iterator[Finding]:
                 else "nothing, if you only work on this host; else check the network or the other responder"
             )
             yield _finding("fine" if good else "note", "LAN", f"{said['lan']}, kept by {said['name']}", do)
+            yield from lan.findings(hosts)
 
 
 def _directories(root: str) -> list[str]:

@@ -33,16 +33,17 @@ LINGER_MS = 200
 HIGH_WATER = 1_000
 
 Key = TypeVar("Key", bound=Hashable)
+Context = zmq.Context[zmq.Socket[bytes]]
 
 
-def make_context() -> zmq.Context[zmq.Socket[bytes]]:
+def make_context() -> Context:
     """The one context of this process."""
     context = zmq.Context()
     context.set(zmq.MAX_SOCKETS, 4_096)
     return context
 
 
-def end_context(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+def end_context(context: Context) -> None:
     """Close what is left; bounded by the linger of each socket."""
     context.destroy(linger=LINGER_MS)
 
@@ -51,7 +52,7 @@ def _readable(socket: zmq.Socket[bytes]) -> bool:
     return bool(cast(int, socket.get(zmq.EVENTS)) & zmq.POLLIN)
 
 
-def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socket[bytes]:
+def _socket(context: Context, kind: int) -> zmq.Socket[bytes]:
     socket = context.socket(kind)
     socket.set(zmq.MAXMSGSIZE, FRAME_LIMIT)
     socket.set(zmq.LINGER, LINGER_MS)
@@ -63,7 +64,7 @@ def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socket[by
 class _Drained:
     """What sockets that are drained by their file descriptor have in common."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
         self._loop = asyncio.get_running_loop()
         self._look_at = False
@@ -96,7 +97,7 @@ class Router(_Drained):
 
     def __init__(
         self,
-        context: zmq.Context[zmq.Socket[bytes]],
+        context: Context,
         path: str,
         received: Callable[[Route, bytes], None],
     ) -> None:
@@ -147,7 +148,7 @@ class Dealers(_Drained, Generic[Key]):
 
     def __init__(
         self,
-        context: zmq.Context[zmq.Socket[bytes]],
+        context: Context,
         heard: Callable[[Key, bytes], None],
         lost: Callable[[Key], None],
     ) -> None:
@@ -236,7 +237,7 @@ class Links:
 
     def __init__(
         self,
-        context: zmq.Context[zmq.Socket[bytes]],
+        context: Context,
         path: str,
         tell: Callable[[Input], None],
         bad: Callable[[BadFrame], None],

@@ -24,15 +24,15 @@ from peermesh.mesh.curve import Dialler, Listener, raise_descriptors
 from peermesh.mesh.hostwire import Again, Answer, Ask, Beat, Greet, HostFrame, Join, Joined, No, Part, Roster
 from peermesh.mesh.keys import host_keys
 from peermesh.mesh.token import with_port
+from peermesh.sidecar import offers
 from peermesh.sidecar.relays import Relays
 from peermesh.sidecar.resolving import Resolver
 from peermesh.sidecar.ways import SILENCE, Host, Way
 from peermesh.store.trust import Trust, TrustStore
 
 if TYPE_CHECKING:
-    import zmq
-
     from peermesh.discovery.record import Rumour
+    from peermesh.mesh.links import Context
     from peermesh.store.remotes import Remotes
 
 # "peer" on a telephone's keys; the next ones for other users of the same machine.
@@ -90,7 +90,7 @@ class Gate:
 
     def __init__(
         self,
-        context: zmq.Context[zmq.Socket[bytes]],
+        context: Context,
         owner: Owner,
         remotes: Remotes,
     ) -> None:
@@ -490,6 +490,7 @@ class Gate:
             "trouble": self.trouble,
             "wrong": self.wrong,
             "strangers": self._listener.counts.refused if self._listener is not None else 0,
+            "offers": offers.heard(self._rumours),
             "hosts": {key: self._state_of(host) for key, host in self._hosts.items()},
         }
         if state != self._noted:

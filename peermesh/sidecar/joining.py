@@ -14,8 +14,7 @@ from peermesh.mesh.hostwire import Join, Joined, No, decode, encode
 from peermesh.mesh.token import with_port
 
 if TYPE_CHECKING:
-    import zmq
-
+    from peermesh.mesh.links import Context
 # The inviter answers in milliseconds; a VPN that wakes needs longer.
 PATIENCE = 8.0  # seconds
 
@@ -42,7 +41,7 @@ class Joining:
 
     def __init__(  # noqa: PLR0913, PLR0917 - all that an invitation says, and who asks
         self,
-        context: zmq.Context[zmq.Socket[bytes]],
+        context: Context,
         keys: tuple[bytes, bytes],
         server: bytes,
         endpoints: Sequence[str],

@@ -16,11 +16,13 @@ from peermesh import config
 from peermesh.core.words import PeerId
 from peermesh.errors import PeerError
 from peermesh.mesh.wire import VERSION as WIRE_VERSION
+from peermesh.sidecar import offers
 from peermesh.sidecar.presence import free_lock, is_locked, take_lock
 from peermesh.store.trust import TrustStore
 
 if TYPE_CHECKING:
     from peermesh.discovery.mdns import Responder
+    from peermesh.discovery.record import Instance
     from peermesh.sidecar.gate import Gate
 
 # The lock is tried this often, so a keeper that died is followed within a second.
@@ -98,7 +100,7 @@ class Keeper:
         self._swept = self._looked = 0.0
         self._forgot = time.monotonic()
         self._mdns_at = 0.0  # when to try mDNS (again)
-        self._published: tuple[frozenset[str], int] = (frozenset(), 0)
+        self._published: set[Instance] = set()
         self._soon: asyncio.TimerHandle | None = None
         self._patience: dict[PeerId, tuple[float, float]] = {}  # when to try whose mail again, and the pause
         self.gate: Gate | None = None
@@ -151,7 +153,7 @@ class Keeper:
         self._close_gate()
         if self._responder is not None:
             await self._responder.close()
-            self._responder, self._published = None, (frozenset(), 0)
+            self._responder, self._published = None, set()
 
     # ------------------------------------------------------------ other hosts
 
@@ -239,13 +241,17 @@ class Keeper:
             await self._responder.bury([instance_name(one) for one in dead])
             for one in dead:
                 os.unlink(os.path.join(one, "instance"))
-        port = self.gate.port if self.gate is not None else 0
-        if (names, port) != self._published:
-            from peermesh.discovery.record import Instance
+        from peermesh.discovery.record import Instance
 
-            tags = {name: self.gate.tag(name) if self.gate is not None else b"" for name in names}
-            await self._responder.publish([Instance(n, port, WIRE_VERSION, tags[n]) for n in sorted(names)])
-            self._published = (names, port)
+        port = self.gate.port if self.gate is not None else 0
+        tags = {name: self.gate.tag(name) if self.gate is not None else b"" for name in names}
+        wanted = {Instance(name, port, WIRE_VERSION, tags[name]) for name in names}
+        offer = offers.instance(self._host.root, WIRE_VERSION)
+        if offer is not None:
+            wanted.add(offer)
+        if wanted != self._published:
+            await self._responder.publish(wanted)
+            self._published = wanted
 
     def _instances(self) -> tuple[frozenset[str], list[str]]:
         """The names of who lives here, and the directories of the dead who still have one."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from peermesh import config
 from peermesh.errors import BadRequest, BadUsage, CannotListen, LanOff, NotReached, PeerError
 from peermesh.mesh.token import Token, check_address, choose
+from peermesh.sidecar import offers
 from peermesh.sidecar.presence import alive
 from peermesh.sidecar.resolving import look_up
 from peermesh.store.trust import KEY_BYTES, SECRET_BYTES, Trusted, fingerprint
@@ -44,6 +45,8 @@ class LanDesk:
             "invite": self._invite,
             "join": self._join,
             "gate": self._gate,
+            "offer": self._offer,
+            "offers": self._offers,
             "introduce": self._introduce,
             "rename_host": self._rename,
             "remove_host": self._remove,
@@ -156,9 +159,17 @@ class LanDesk:
                 "name": config.host_name(),
                 "port": state["port"],
                 "addresses": state["addresses"],
-                "offers": self._sidecar.keeper.rumours(),
+                "trouble": state["trouble"],
             },
         )
+
+    def _offer(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """A command waits at a port for whoever types its code: the keeper says so by mDNS."""
+        offers.write(self._sidecar.root, int(fields["nameplate"]), int(fields["port"]), int(fields["pid"]))
+        return {}
+
+    def _offers(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"offers": self.state().get("offers", [])}
 
     def _listening(
         self, caller: Caller, number: int, answer: Callable[[dict[str, Any]], dict[str, Any]]

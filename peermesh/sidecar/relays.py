@@ -21,9 +21,8 @@ from peermesh.mesh.hostwire import Answer, Ask, Part
 from peermesh.mesh.links import Dealers, Router
 
 if TYPE_CHECKING:
-    import zmq
-
     from peermesh.core.script import Route
+    from peermesh.mesh.links import Context
     from peermesh.sidecar.ways import Way
 
 Pair = tuple[PeerId, PeerId]  # who asks, and whom
@@ -81,7 +80,7 @@ class Relays:
         around: the gate.
     """
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], root: str, around: Around) -> None:
+    def __init__(self, context: Context, root: str, around: Around) -> None:
         self._around = around
         self._router = Router(context, config.gate_link(root), self._from_here)
         self._dealers: Dealers[tuple[int, Pair]] = Dealers(context, self._back, self._cut)

@@ -1,0 +1,132 @@
+"""`peer pair`: two machines are made known to each other by a short code that can be read aloud."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import Any
+
+import click
+
+from peermesh.cli import hosts, link
+from peermesh.cli.options import json_option
+from peermesh.errors import BadUsage, NotReached
+from peermesh.mesh.codes import Code, new_code
+from peermesh.mesh.handshake import Introduction, Offer, answer
+
+# A code is for as long as it takes to walk to the other machine.
+OFFER_LIFE = 600.0  # seconds
+# The other machine is found by mDNS in milliseconds; its record may come a second late.
+FINDING = 15.0
+LOOK = 0.2
+# The whole exchange: milliseconds on a LAN.
+EXCHANGE = 30.0
+# So that `--host ADDRESS` needs no port; a free one if it is taken.
+PORT = 7347
+
+
+@click.command("pair", short_help="Make two machines known to each other by a short code.")
+@click.argument("code", required=False)
+@click.option(
+    "--host", metavar="ADDRESS[:PORT]", help="Where the other machine is, in a network without multicast."
+)
+@click.option("--as", "name", default="", help="What the other machine is to be called here.")
+@json_option
+def pair_command(code: str | None, host: str | None, name: str, as_json: bool) -> None:
+    """Show a code here; type it on the other machine. It is good for one guess, within ten minutes.
+
+    \b
+    Example:
+      peer pair                       shows a code, such as 7-guitar-ocean
+      peer pair 7-guitar-ocean        on the other machine
+    """
+    near, me = link.ask("gate")
+    near.close()
+    myself = Introduction(bytes.fromhex(me["key"]), me["name"][:40], me["port"], tuple(me["addresses"][:8]))
+    places: tuple[str, ...] = ()
+    if code is None:
+        other = asyncio.run(_offer(myself))
+    else:
+        other, places = _answer(_parsed(code), myself, host)
+    spelled = tuple(_with_port(one, other.port) for one in (*places, *other.addresses)) if other.port else ()
+    near, row = link.ask(
+        "introduce", key=other.key.hex(), host=other.name, name=name, addresses=list(dict.fromkeys(spelled))
+    )
+    near.close()
+    hosts.met(row, as_json)
+
+
+def _parsed(text: str) -> Code:
+    try:
+        return Code.parse(text)
+    except ValueError as wrong:
+        raise BadUsage(str(wrong)) from wrong
+
+
+async def _offer(me: Introduction) -> Introduction:
+    """Show a code, and wait for the one who types it."""
+    code = new_code()
+    offer = Offer(code, me)
+    try:
+        port = await offer.open(port=PORT)
+    except OSError:
+        offer = Offer(code, me)
+        port = await offer.open()
+    _publish(code.nameplate, port)
+    at = f"{me.addresses[0] if me.addresses else 'ADDRESS'}{'' if port == PORT else f':{port}'}"
+    click.secho(str(code), bold=True)
+    click.secho(
+        f"on the other machine, within ten minutes: peer pair {code}\n"
+        f"(if it does not find this one by itself: peer pair {code} --host {at})",
+        dim=True,
+        err=True,
+    )
+    try:
+        return await offer.result(OFFER_LIFE)
+    except TimeoutError as late:
+        raise NotReached("nobody came within ten minutes; the code is void") from late
+    finally:
+        await offer.close()
+        _publish(0, 0)
+
+
+def _publish(nameplate: int, port: int) -> None:
+    near, _ = link.ask("offer", nameplate=nameplate, port=port, pid=os.getpid())
+    near.close()
+
+
+def _answer(code: Code, me: Introduction, host: str | None) -> tuple[Introduction, tuple[str, ...]]:
+    """The host that shows *code*, and the address at which it is."""
+    endpoints = [_split(host)] if host else _found(code.nameplate)
+    other, address = asyncio.run(answer(code, me, endpoints, EXCHANGE))
+    return other, (address,)
+
+
+def _split(text: str) -> tuple[str, int]:
+    if text.startswith("[") or text.count(":") < 2:
+        host, _, port = text.rpartition(":") if "]:" in text or text.count(":") == 1 else (text, "", "")
+        if port and not port.isdigit():
+            raise BadUsage(f"{text[:80]!r} is no address; write 192.168.1.20 or 192.168.1.20:{PORT}")
+        return host.strip("[]"), int(port or PORT)
+    return text, PORT
+
+
+def _found(nameplate: int) -> list[tuple[str, int]]:
+    """Where the code with that number is offered, as mDNS tells."""
+    deadline = time.monotonic() + FINDING
+    while time.monotonic() < deadline:
+        near, said = link.ask("offers")
+        near.close()
+        places: list[dict[str, Any]] = [one for one in said["offers"] if one["nameplate"] == nameplate]
+        if places:
+            return [(address, one["port"]) for one in places for address in one["addresses"]]
+        time.sleep(LOOK)
+    raise NotReached(
+        "the other machine was not found on this network; say where it is: "
+        "peer pair CODE --host ADDRESS (it prints its own)"
+    )
+
+
+def _with_port(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
