@@ -6,27 +6,23 @@ each trusted host that can be reached, tells who is here, and carries what peers
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from peermesh import config
-from peermesh.core.rosters import Entry, difference, tamed
+from peermesh.core.rosters import Entry, Update
 from peermesh.core.words import PeerId
 from peermesh.errors import BadFrame, CannotListen, PeerError
 from peermesh.mesh import hostwire
 from peermesh.mesh.curve import Dialler, Listener, raise_descriptors
 from peermesh.mesh.hostwire import Again, Answer, Ask, Beat, Greet, HostFrame, Join, Joined, No, Part, Roster
 from peermesh.mesh.keys import host_keys
-from peermesh.mesh.token import with_port
-from peermesh.sidecar import offers
+from peermesh.sidecar import lanstate, offers
+from peermesh.sidecar.finding import PORTS, Finder, endpoint, places, tag_of
 from peermesh.sidecar.relays import Relays
-from peermesh.sidecar.resolving import Resolver
+from peermesh.sidecar.rosters import Rosters
 from peermesh.sidecar.ways import SILENCE, Host, Way
 from peermesh.store.trust import Trust, TrustStore
 
@@ -35,23 +31,10 @@ if TYPE_CHECKING:
     from peermesh.mesh.links import Context
     from peermesh.store.remotes import Remotes
 
-# "peer" on a telephone's keys; the next ones for other users of the same machine.
-PORTS = tuple(range(7337, 7347))
 # A port that could not be had is tried again.
 RETRY = 10.0  # seconds
-TAG_BYTES = 10
 # Which of many wrong frames are noted in the log.
 STRANGE = (1, 10, 100, 1_000, 10_000)
-
-
-def tag_of(key: str, instance: str) -> bytes:
-    """By which hosts that know *key* (hex) recognise its record: to all others it is noise."""
-    return hmac.digest(bytes.fromhex(key), b"peer" + instance.encode(), hashlib.sha256)[:TAG_BYTES]
-
-
-def endpoint(address: str, port: int) -> str:
-    """*address* and *port* as remembered and shown: ``10.0.0.2:7337`` or ``[fe80::1%3]:7337``."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 class Owner(Protocol):
@@ -101,20 +84,17 @@ class Gate:
         self._listen_at = 0.0
         self._guests: dict[bytes, Way] = {}  # by the route of a link that others dialled
         self._hosts: dict[str, Host] = {}
-        self._on: dict[PeerId, str] = {}  # which host each remote peer is on
-        self._rumours: Sequence[Rumour] = ()
-        self._found: dict[str, list[tuple[str, str]]] = {}  # host's key -> (endpoint, instance)
+        self._finder = Finder()
         self._addresses: tuple[str, ...] = ()
         self._last_trust = Trust()
         self._noted: object = None
         self.doubt: Callable[[str], None] = lambda _: None  # told of an instance that led nowhere
         self.wrong = 0  # frames of other hosts that they may not send
         self.trouble = ""
-        self._resolver = Resolver()
+        self._rosters = Rosters(remotes, lambda: owner.roster(self._keys[1]), self.strange)
         self._relays = Relays(context, owner.root, self)
         raise_descriptors()  # strangers' connections must not take the place of our own files
         self._remotes.nobody_is_up()
-        self._on = {one.card.id: one.card.host_key for one in remotes.entries()}
 
     # ------------------------------------------------------------ now and then
 
@@ -130,32 +110,40 @@ class Gate:
     def tick(self, addresses: tuple[str, ...]) -> None:
         """Twice a second, and when something changed: follow trust, keep links, tell what is new."""
         trust = self._owner.trust.read()
-        self._addresses = addresses
+        if addresses != self._addresses:
+            self._moved(addresses)
         if trust != self._last_trust:
             self._follow(trust)
         self._listen_as(bool(trust.hosts) or self._owner.trust.inviting())
         for host in list(self._hosts.values()):
             self._keep(host, trust)
-        self._tell_rosters()
+        self._rosters.tell(self._up_ways())
         self._relays.look()
         if self._listener is not None:
             self._listener.look()
+
+    def _moved(self, addresses: tuple[str, ...]) -> None:
+        """This host hangs on its networks in another way than before."""
+        self._addresses = addresses
+        if config.interfaces():
+            self._close_listener()  # it listens on addresses that may be gone
+        for host in self._hosts.values():
+            host.soon()
 
     def _follow(self, trust: Trust) -> None:
         """Hosts were added or removed: who is removed is cut off now."""
         keys = {one.key for one in trust.hosts}
         removed = [key for key in self._hosts if key not in keys]
         for key in removed:
+            self._owner.log(f"gate: {self.name_of(key)} is not trusted any more")
             self._drop(self._hosts.pop(key))
-            self._owner.log(f"a host was removed: {key[:8]}")
         if removed and self._listener is not None:
             self._close_listener()  # the only way to cut what they dialled; the others dial again at once
         for key in keys - set(self._hosts):
             self._hosts[key] = Host(key, lambda where, key=key: self._dial(key, where), self._failed)  # type: ignore[misc]
-        self._remotes.forget(keys)
-        self._on = {peer: key for peer, key in self._on.items() if key in keys}
+        self._rosters.forget(keys)
         self._last_trust = trust
-        self._find()
+        self._finder.look(self._hosts)
         for host in self._hosts.values():
             host.soon()
         if removed:
@@ -212,35 +200,14 @@ class Gate:
 
     def rumours(self, rumours: Sequence[Rumour]) -> None:
         """What is heard by mDNS has changed."""
-        self._rumours = rumours
-        before = dict(self._found)
-        self._find()
-        for key, found in self._found.items():
-            if key in self._hosts and before.get(key) != found:
-                self._hosts[key].soon()
+        self._finder.rumours = rumours
+        for key in self._finder.look(self._hosts):
+            self._hosts[key].soon()
 
-    def _find(self) -> None:
-        """Which of the records are those of hosts that we trust."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        for one in self._rumours:
-            if not one.tag or not one.port:
-                continue
-            key = next(
-                (k for k in self._hosts if hmac.compare_digest(tag_of(k, one.instance), one.tag)), None
-            )
-            if key is not None:
-                places = [(endpoint(address, one.port), one.instance) for address in one.addresses]
-                found.setdefault(key, []).extend(places)
-        self._found = found
-
-    def _endpoints(self, key: str, trust: Trust) -> list[str]:
-        """Where a host may be, the likeliest first: heard of now, where it was, what a person said."""
-        heard = [place for place, _ in self._found.get(key, [])]
-        known = trust.by_key(key)
-        said = [with_port(one, PORTS[0]) for one in trust.connect]
-        own = {endpoint(one, self.port) for one in self._addresses}
-        places = self._resolver.addresses((*heard, *(known.addresses if known else ()), *said))
-        return [one for one in places if one not in own]
+    def _failed(self, where: str) -> None:
+        """An address led nowhere: the record that named it may be a ghost."""
+        for instance in self._finder.instances(where):
+            self.doubt(instance)
 
     def _keep(self, host: Host, trust: Trust) -> None:
         """Have one link to *host*, and know whether it lives."""
@@ -253,7 +220,8 @@ class Gate:
         if host.outbound is not None and host.inbound is not None and self._public > host.key:
             self._lost(host, host.outbound, "both dialled; the other's link is kept")
         if host.way is None and self._public:
-            host.try_addresses(self._endpoints(host.key, trust))
+            own = {endpoint(one, self.port) for one in self._addresses}
+            host.try_addresses(self._finder.endpoints(host.key, trust, own))
 
     def _dial(self, key: str, where: str) -> Dialler:
         dialler = Dialler(
@@ -269,12 +237,6 @@ class Gate:
 
     def _greeting(self) -> Greet:
         return Greet(config.host_name(), self.port, self._addresses[: hostwire.ADDRESSES])
-
-    def _failed(self, where: str) -> None:
-        for found in self._found.values():
-            for place, instance in found:
-                if place == where:
-                    self.doubt(instance)
 
     def _dial_lost(self, key: str, where: str, why: str) -> None:
         host = self._hosts.get(key)
@@ -350,8 +312,7 @@ class Gate:
 
     def _join(self, key: str, join: Join) -> HostFrame:
         try:
-            places = tuple(endpoint(one, join.port) for one in join.addresses) if join.port else ()
-            one = self._owner.trust.redeem(join.secret, key, join.name, places)
+            one = self._owner.trust.redeem(join.secret, key, join.name, places(join.addresses, join.port))
         except PeerError as wrong:
             self._owner.log(f"gate: an attempt to join was refused: {wrong}")
             return No(wrong.code, str(wrong)[: hostwire.TEXT])
@@ -375,36 +336,44 @@ class Gate:
         elif isinstance(frame, Part):
             self._relays.parted(way, frame)
         elif isinstance(frame, Roster):
-            self._learn(way.key, frame)
+            self._learn(way, frame.update)
 
-    def _learn(self, key: str, roster: Roster) -> None:
-        clock = time.time()
-        entries = tuple(replace(tamed(one, key), since=clock - one.since) for one in roster.update.entries)
-        update = replace(roster.update, entries=entries)
-        for peer in self._remotes.learn(key, update):
-            self.strange(f"{self.name_of(key)} speaks of {peer}, which is not its own")
+    def _learn(self, way: Way, update: Update) -> None:
+        if not way.may_tell():
+            self._distrust(way, "it tells its roster without end")
+            return
+        try:
+            self._rosters.learn(way.key, update)
+        except PeerError as wrong:
+            self._distrust(way, str(wrong))  # it tells all again when it has dialled again
+            return
         if update.whole:
-            self._on = {peer: on for peer, on in self._on.items() if on != key}
-            self._remotes.link(key, up=True, clock=clock)
-        for peer in update.gone:
-            if self._on.get(peer) == key:
-                del self._on[peer]
-        for one in entries:
-            self._on.setdefault(one.card.id, key)
-        if update.whole:
-            self._relays.up(key)
-        self._owner.heard(key)
+            self._relays.up(way.key)
+        self._owner.heard(way.key)
+
+    def _distrust(self, way: Way, why: str) -> None:
+        """Begin anew with a host after a pause."""
+        host = self._hosts.get(way.key)
+        if host is not None and way in host.ways():
+            way.send(Again())
+            self._lost(host, way, why)
 
     # ------------------------------------------------------------ up and down
 
+    def _up_ways(self) -> list[Way]:
+        """The links to tell rosters on: one for each host that is up."""
+        return [host.way for host in self._hosts.values() if host.way is not None]
+
     def _up(self, host: Host, greet: Greet, where: str) -> None:
-        own = tuple(endpoint(one, greet.port) for one in greet.addresses) if greet.port else ()
-        self._owner.trust.met(host.key, ((where,) if where else ()) + own[: hostwire.ADDRESSES])
-        self._last_trust = self._owner.trust.read()
+        try:
+            self._owner.trust.met(host.key, ((where,) if where else ()) + places(greet.addresses, greet.port))
+            self._last_trust = self._owner.trust.read()
+        except PeerError as wrong:  # it is up all the same; only where it was is not remembered
+            self._owner.log(f"gate: {wrong}")
         for way in host.ways():
             way.told = None  # the roster is told on whichever link is used from now on
         self._owner.log(f"gate: {self.name_of(host.key)} is up at {where or 'its own dial'}")
-        self._tell_rosters()
+        self._rosters.tell(self._up_ways())
         self._owner.sweep_soon()
 
     def _lost(self, host: Host, way: Way, why: str) -> None:
@@ -431,28 +400,15 @@ class Gate:
             self._lost(host, way, "its trust or this gate ends")
         host.close()
 
-    def _tell_rosters(self) -> None:
-        ways = [host.way for host in self._hosts.values() if host.way is not None]
-        if not ways:
-            return
-        now, clock = dict(self._owner.roster(self._keys[1])), time.time()
-        for way in ways:
-            for update in difference(way.told, now):
-                aged = tuple(replace(one, since=clock - one.since) for one in update.entries)
-                if not way.send(Roster(replace(update, entries=aged))):
-                    break
-            else:
-                way.told = now
-
     # ------------------------------------------------------------ for the relays
 
     def way(self, me: PeerId, you: PeerId) -> Way | None:
         """The way from *me*, of this host, to the host of *you*, if it is up now."""
-        host = self._hosts.get(self._on.get(you, ""))
+        host = self._hosts.get(self._rosters.host_of(you) or "")
         if host is None or host.way is None:
             return None
         if me not in (host.way.told or {}):
-            self._tell_rosters()  # a peer that just came: nobody there would know who speaks
+            self._rosters.tell([host.way])  # a peer that just came: nobody there would know who speaks
         return host.way
 
     def reach(self, peer: PeerId) -> str | None:
@@ -465,7 +421,7 @@ class Gate:
 
     def host_of(self, peer: PeerId) -> str | None:
         """The key of the other host that *peer* is on."""
-        return self._on.get(peer)
+        return self._rosters.host_of(peer)
 
     def name_of(self, key: str) -> str:
         """What the host with *key* is called here."""
@@ -483,29 +439,25 @@ class Gate:
     def _write_state(self) -> None:
         """What `peer doctor`, `peer invite` and `peer trust` read, from whichever sidecar they ask."""
         state = {
-            "pid": os.getpid(),
             "key": self._public,
             "port": self.port,
             "addresses": list(self._addresses),
             "trouble": self.trouble,
             "wrong": self.wrong,
             "strangers": self._listener.counts.refused if self._listener is not None else 0,
-            "offers": offers.heard(self._rumours),
+            "offers": offers.heard(self._finder.rumours),
             "hosts": {key: self._state_of(host) for key, host in self._hosts.items()},
         }
         if state != self._noted:
             self._noted = state
-            path = state_file(self._owner.root)
-            with open(f"{path}.new", "w", encoding="utf-8") as file:
-                json.dump(state, file)
-            os.replace(f"{path}.new", path)
+            lanstate.write(self._owner.root, state)
 
     def _state_of(self, host: Host) -> dict[str, Any]:
         way = host.way
         return {
             "up": way is not None,
             "endpoint": way.endpoint if way is not None else "",
-            "heard": [place for place, _ in self._found.get(host.key, [])],
+            "heard": self._finder.heard(host.key),
             "tried": [[one.endpoint, one.why, one.at] for one in host.tried.values()],
         }
 
@@ -515,22 +467,9 @@ class Gate:
             self._drop(host)
         self._close_listener()
         self._write_state()
-        self._resolver.close()
+        self._finder.close()
         self._relays.close()
-        if self._last_trust.hosts:
+        try:
             self._remotes.nobody_is_up()
-
-
-def state_file(root: str) -> str:
-    """Where the gate says how it fares."""
-    return os.path.join(root, "lan.json")
-
-
-def read_state(root: str) -> dict[str, Any]:
-    """How the gate fares, in the words of ``_write_state``; {} if none runs or ran."""
-    try:
-        with open(state_file(root), encoding="utf-8") as file:
-            said = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
+        except PeerError as wrong:  # the next gate says so
+            self._owner.log(f"gate: {wrong}")

@@ -104,6 +104,7 @@ class Keeper:
         self._soon: asyncio.TimerHandle | None = None
         self._patience: dict[PeerId, tuple[float, float]] = {}  # when to try whose mail again, and the pause
         self.gate: Gate | None = None
+        self._wrong = ""
         self.trouble = ""  # why there is no mDNS, for `peer status`
 
     @property
@@ -119,8 +120,9 @@ class Keeper:
         while True:
             try:
                 await self._turn()
+                self._wrong = ""
             except (PeerError, OSError) as wrong:
-                self._host.log(f"keeper: {wrong}")
+                self._note(str(wrong))
             await asyncio.sleep(TRY)
 
     async def _turn(self) -> None:
@@ -186,6 +188,12 @@ class Keeper:
         try:
             self._mind_gate()
         except (PeerError, OSError) as wrong:
+            self._note(str(wrong))
+
+    def _note(self, wrong: str) -> None:
+        """What goes wrong is tried again twice a second, and noted once."""
+        if wrong != self._wrong:
+            self._wrong = wrong
             self._host.log(f"keeper: {wrong}")
 
     def _hear(self) -> None:

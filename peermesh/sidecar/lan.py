@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from peermesh import config
 from peermesh.errors import BadRequest, BadUsage, CannotListen, LanOff, NotReached, PeerError
 from peermesh.mesh.token import Token, check_address, choose
-from peermesh.sidecar import offers
-from peermesh.sidecar.presence import alive
+from peermesh.sidecar import lanstate, offers
 from peermesh.sidecar.resolving import look_up
 from peermesh.store.trust import KEY_BYTES, SECRET_BYTES, Trusted, fingerprint
 
@@ -62,10 +61,7 @@ class LanDesk:
 
     def state(self) -> dict[str, Any]:
         """How the gate fares, in whichever sidecar it runs; {} if none does."""
-        from peermesh.sidecar.gate import read_state
-
-        said = read_state(self._sidecar.root)
-        return said if said and alive(int(said.get("pid", 0))) else {}
+        return lanstate.read(self._sidecar.root)
 
     # ------------------------------------------------------------ who is trusted
 

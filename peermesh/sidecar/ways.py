@@ -24,6 +24,8 @@ PATIENCE = 6.0
 AT_ONCE = 8
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
+# Rosters that a host may tell at once, and in a second after that: each is a commit.
+ROSTERS, ROSTERS_A_SECOND = 100.0, 10.0
 # What became of an address is told by `peer doctor` for so many of one host.
 TOLD = 12
 
@@ -44,6 +46,15 @@ class Way:
         self.told: dict[PeerId, Entry] | None = None  # the roster, as the other side knows it from this link
         self.greet: Greet | None = None  # what the other side said first, if it dialled
         self.broken = False
+        self._rosters = (ROSTERS, self.heard)
+
+    def may_tell(self) -> bool:
+        """Whether the other side may tell one more roster now."""
+        now = time.monotonic()
+        left, since = self._rosters
+        left = min(ROSTERS, left + (now - since) * ROSTERS_A_SECOND) - 1
+        self._rosters = (left, now)
+        return left >= 0
 
     def send(self, frame: HostFrame) -> bool:
         """Say something; false if the link is gone or takes no more."""

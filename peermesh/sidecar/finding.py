@@ -1,0 +1,85 @@
+"""Where trusted hosts may be: which of the records heard by mDNS are theirs, and what is remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Collection, Iterable, Sequence
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from peermesh.mesh.token import with_port
+from peermesh.sidecar.resolving import Resolver
+
+if TYPE_CHECKING:
+    from peermesh.discovery.record import Rumour
+    from peermesh.store.trust import Trust
+
+# "peer" on a telephone's keys; the next ones for other users of the same machine.
+PORTS = tuple(range(7337, 7347))
+TAG_BYTES = 10
+
+
+def tag_of(key: str, instance: str) -> bytes:
+    """By which hosts that know *key* (hex) recognise its record: to all others it is noise."""
+    return hmac.digest(bytes.fromhex(key), b"peer" + instance.encode(), hashlib.sha256)[:TAG_BYTES]
+
+
+def endpoint(address: str, port: int) -> str:
+    """*address* and *port* as remembered and shown: ``10.0.0.2:7337`` or ``[fe80::1%3]:7337``."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def places(addresses: Sequence[str], port: int) -> tuple[str, ...]:
+    """Where a host says that it can be reached: numeric addresses only, for they are written to a file."""
+    return tuple(endpoint(one, port) for one in addresses if port and _numeric(one))
+
+
+def _numeric(address: str) -> bool:
+    try:
+        return not ip_address(address).is_loopback and "%" not in address
+    except ValueError:
+        return False
+
+
+class Finder:
+    """Knows where to dial each trusted host, by its key in hex."""
+
+    def __init__(self) -> None:
+        self.rumours: Sequence[Rumour] = ()
+        self._found: dict[str, list[tuple[str, str]]] = {}  # host's key -> (endpoint, instance)
+        self._resolver = Resolver()
+
+    def look(self, keys: Iterable[str]) -> set[str]:
+        """See which of the records are those of the hosts *keys*; the hosts for which that is news."""
+        wanted, before, self._found = list(keys), self._found, {}
+        for one in self.rumours:
+            if not one.tag or not one.port:
+                continue
+            key = next((k for k in wanted if hmac.compare_digest(tag_of(k, one.instance), one.tag)), None)
+            if key is not None:
+                spots = [(endpoint(address, one.port), one.instance) for address in one.addresses]
+                self._found.setdefault(key, []).extend(spots)
+        return {key for key, found in self._found.items() if before.get(key) != found}
+
+    def heard(self, key: str) -> list[str]:
+        """Where mDNS says that the host is."""
+        return list(dict.fromkeys(spot for spot, _ in self._found.get(key, [])))
+
+    def instances(self, spot: str) -> list[str]:
+        """The instances whose records led to the endpoint *spot*."""
+        return [instance for found in self._found.values() for one, instance in found if one == spot]
+
+    def endpoints(self, key: str, trust: Trust, own: Collection[str]) -> list[str]:
+        """Where a host may be, the likeliest first: heard of now, where it was, what a person said.
+
+        *own*: where we are ourselves.
+        """
+        known = trust.by_key(key)
+        said = [with_port(one, PORTS[0]) for one in trust.connect]
+        found = self._resolver.addresses((*self.heard(key), *(known.addresses if known else ()), *said))
+        return [one for one in found if one not in own]
+
+    def close(self) -> None:
+        """Look up no more names."""
+        self._resolver.close()

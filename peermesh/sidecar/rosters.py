@@ -1,0 +1,72 @@
+"""Who is on which host: what others tell is written for all sidecars of this one, and ours is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from peermesh.core.rosters import Entry, Update, difference, tamed
+from peermesh.core.words import PeerId
+from peermesh.mesh.hostwire import Roster
+
+if TYPE_CHECKING:
+    from peermesh.sidecar.ways import Way
+    from peermesh.store.remotes import Remotes
+
+
+class Rosters:
+    """Tells and learns rosters.
+
+    Args:
+        remotes: the tables of other hosts' peers.
+        ours: who is on this host.
+        strange: is told of what a host may not say.
+    """
+
+    def __init__(
+        self,
+        remotes: Remotes,
+        ours: Callable[[], Mapping[PeerId, Entry]],
+        strange: Callable[[str], None],
+    ) -> None:
+        self._remotes, self._ours, self._strange = remotes, ours, strange
+        self._on = {one.card.id: one.card.host_key for one in remotes.entries()}
+
+    def host_of(self, peer: PeerId) -> str | None:
+        """The key of the other host that *peer* is on."""
+        return self._on.get(peer)
+
+    def learn(self, key: str, update: Update) -> None:
+        """The host *key* tells of its peers; each entry's *since* is an age.
+
+        Raises:
+            PeerError: it could not be written.
+        """
+        clock = time.time()
+        entries = tuple(replace(tamed(one, key), since=clock - one.since) for one in update.entries)
+        strange = set(self._remotes.learn(key, replace(update, entries=entries)))
+        if update.whole:
+            self._remotes.link(key, up=True, clock=clock)
+        for peer in strange:
+            self._strange(f"the host {key[:8]} speaks of {peer}, which is not its own")
+        gone = {p for p, on in self._on.items() if on == key and (update.whole or p in update.gone)}
+        self._on = {p: on for p, on in self._on.items() if p not in gone}
+        self._on.update({one.card.id: key for one in entries if one.card.id not in strange})
+
+    def forget(self, keep: Collection[str]) -> None:
+        """Forget all hosts but those with the keys *keep*."""
+        self._remotes.forget(keep)
+        self._on = {peer: key for peer, key in self._on.items() if key in keep}
+
+    def tell(self, ways: Iterable[Way]) -> None:
+        """Tell each what it does not know yet of this host."""
+        now, clock = dict(self._ours()), time.time()
+        for way in ways:
+            for update in difference(way.told, now):
+                aged = tuple(replace(one, since=clock - one.since) for one in update.entries)
+                if not way.send(Roster(replace(update, entries=aged))):
+                    break
+            else:
+                way.told = now
