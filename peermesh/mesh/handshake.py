@@ -91,7 +91,7 @@ class _Link:
         return fields
 
     def cut(self) -> None:
-        """Whoever waits for it hears EOFError. (Of a task that is cancelled, asyncio's server would complain.)"""
+        """End it: who waits for a message hears EOFError."""
         self._writer.transport.abort()
 
     async def hang_up(self) -> None:
@@ -155,7 +155,7 @@ class Offer:
     async def close(self) -> None:
         """Listen no longer, and hang up on who is inside."""
         self._settle(PairingFailed(CLOSED))
-        await asyncio.gather(*self._serving)
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     def _settle(self, outcome: Introduction | PairingFailed) -> None:
         if self._outcome is not None:
@@ -163,7 +163,10 @@ class Offer:
         self._outcome = outcome
         for server in self._servers:
             server.close()
-        for task, link in self._serving.items():
+        for (
+            task,
+            link,
+        ) in self._serving.items():  # cut, not cancelled, of which asyncio's server would complain
             if task is not asyncio.current_task():
                 link.cut()
         self._settled.set()

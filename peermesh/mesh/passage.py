@@ -62,7 +62,6 @@ class Passage:
         self._heard_bytes = 0
         self._said = bytearray()  # by ZeroMQ, before READY
         self._authenticated = self._refused = self._closed = False
-        self._last: End | None = None  # which gets the rest, the other having closed
         self._timer = self._loop.call_later(seconds, self.close)
         outside.setblocking(False)
         self._loop.add_reader(outside, self._begin)
@@ -138,10 +137,9 @@ class Passage:
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            self.close()
-            return
+            data = b""
         if not data:
-            self._end(source)
+            self.close()  # nothing waits for the other end: this one would not have been read
         elif self._in_order(source, data):
             self._pass_on(source.other, data)
 
@@ -161,10 +159,7 @@ class Passage:
         if target.waiting:
             return
         self._loop.remove_writer(target.sock)
-        if self._last is None:
-            self._read(target.other)
-        elif self._last is target:
-            self.close()
+        self._read(target.other)
 
     def _send(self, target: End, data: bytes | bytearray) -> int | None:
         """How many bytes were taken; None: the passage was closed."""
@@ -175,13 +170,6 @@ class Passage:
         except OSError:
             self.close()
             return None
-
-    def _end(self, source: End) -> None:
-        """One end was closed: the other gets what is on its way, then it is closed too."""
-        self._loop.remove_reader(source.sock)
-        if self._last is not None or not source.other.waiting:
-            self.close()
-        self._last = source.other
 
     def close(self) -> None:
         """Cut it, at once."""
