@@ -163,12 +163,9 @@ class Offer:
         self._outcome = outcome
         for server in self._servers:
             server.close()
-        for (
-            task,
-            link,
-        ) in self._serving.items():  # cut, not cancelled, of which asyncio's server would complain
+        for task, link in self._serving.items():
             if task is not asyncio.current_task():
-                link.cut()
+                link.cut()  # not cancelled: of that asyncio's server would complain
         self._settled.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

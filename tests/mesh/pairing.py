@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, ParamSpec, Self
 
 from peermesh.mesh.codes import Code
+from peermesh.mesh.guess import Guess
 from peermesh.mesh.handshake import Introduction, Offer, answer
-from peermesh.mesh.introductions import LENGTH_BYTES, decode
+from peermesh.mesh.introductions import LENGTH_BYTES, decode, frame
 
 CODE = Code.parse("7-guitar-ocean")
 WRONG = Code.parse("7-guitar-tiger")
@@ -19,6 +20,9 @@ OTHER = Code.parse("8-guitar-ocean")
 DESK = Introduction(b"D" * 32, "the-desk", 7337, ("10.83.0.1", "fe80::1%eth0"))
 LAP = Introduction(b"L" * 32, "the-lap", 0, ())
 HERE = "127.0.0.1"
+
+# The curve's neutral point, a point of order two, and bytes that are no point: none is anybody's half.
+NO_HALVES = [(1).to_bytes(32, "little"), (2**255 - 20).to_bytes(32, "little"), b"\x02" + b"\0" * 31]
 
 Given = ParamSpec("Given")
 # A message on its way, whether it goes to the offerer, and its number there: what is delivered of it.
@@ -121,6 +125,20 @@ class Stranger:
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
+
+
+async def begin(port: int, code: Code = CODE) -> tuple[Stranger, Guess, bytes]:
+    """Somebody who guesses at *code*, and has got the offerer's half."""
+    stranger, guess = await Stranger.dial(port), Guess(code, answers=True)
+    stranger.say(frame("begin", CODE.nameplate, guess.share))
+    kind, (share,) = await stranger.hear()
+    assert kind == "reply"
+    return stranger, guess, share
+
+
+def proof(guess: Guess, share: bytes) -> bytes:
+    """The message by which *guess* is held against the offerer's half."""
+    return frame("proof", guess.finish(share).proof())
 
 
 class Cable:

@@ -18,6 +18,7 @@ from peermesh.mesh import handshake
 from peermesh.mesh.codes import Code, new_code
 from peermesh.mesh.handshake import Offer, answer
 from peermesh.mesh.introductions import frame
+from peermesh.mesh.listening import listen
 from tests.mesh.pairing import (
     CODE,
     DESK,
@@ -223,7 +224,9 @@ async def test_one_port_at_several_addresses() -> None:
 @played
 async def test_a_port_that_is_taken() -> None:
     """That is an OSError, which leaves nothing open, and the code is still good."""
-    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+    free, taken = listen([HERE, "::1"], 0, 1)
+    free.close()
+    with taken:
         port = taken.getsockname()[1]
         offer = Offer(CODE, DESK)
         with pytest.raises(OSError, match="in use"):

@@ -175,8 +175,7 @@ def decodes_or_bad_frame(data: bytes) -> None:
     """Decode; nothing but BadFrame may be raised, and what decodes says the same again."""
     try:
         frame = decode(data)
-    except BadFrame as wrong:
-        assert len(str(wrong)) < 300
+    except BadFrame:
         return
     assert decode(encode(frame)) == frame
 
