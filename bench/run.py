@@ -17,6 +17,7 @@ PAGE = os.path.join(os.path.dirname(HERE), "docs", "benchmarks.md")
 PARTS = {
     "hooks": "Hooks",
     "send": "Send",
+    "lan": "Between machines",
     "weight": "Weight",
     "claude": "With the real Claude Code",
 }

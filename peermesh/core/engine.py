@@ -150,7 +150,7 @@ class Engine:
         return Message(
             id=MessageId(self.card.id, n),
             to=to.id,
-            to_name=to.name,
+            to_name=to.address if to.host_key else to.name,
             kind=say.kind,
             body=say.body,
             by=self.card.name,

@@ -6,6 +6,7 @@
     answer     me, you, frame            what *you* said back
     part       me, you                   the way to *you* is cut: *me* is to begin anew
     beat                                 nothing new, still here
+    leave                                this link ends
     again                                greet first: this link is not known (any more)
     join       secret, name, port, addresses     by an invitation, before anything else
     joined     name
@@ -84,6 +85,11 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """This link ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Again:
     """Greet first."""
 
@@ -115,7 +121,7 @@ class No:
     why: str
 
 
-HostFrame = Greet | Roster | Ask | Answer | Part | Beat | Again | Join | Joined | No
+HostFrame = Greet | Roster | Ask | Answer | Part | Beat | Leave | Again | Join | Joined | No
 
 
 def encode(frame: HostFrame) -> bytes:
@@ -250,6 +256,7 @@ _PACKERS: dict[type, tuple[str, Callable[[Any], list[Any]]]] = {
     Answer: ("answer", lambda f: [f.me, f.you, f.frame]),
     Part: ("part", lambda f: [f.me, f.you]),
     Beat: ("beat", lambda f: []),
+    Leave: ("leave", lambda f: []),
     Again: ("again", lambda f: []),
     Join: ("join", lambda f: [f.secret, f.name, f.port, list(f.addresses)]),
     Joined: ("joined", lambda f: [f.name, f.port, list(f.addresses)]),
@@ -263,6 +270,7 @@ _UNPACKERS: dict[str, Callable[..., HostFrame]] = {
     "answer": lambda me, you, frame: Answer(_peer(me), _peer(you), _bytes(frame)),
     "part": lambda me, you: Part(_peer(me), _peer(you)),
     "beat": Beat,
+    "leave": Leave,
     "again": Again,
     "join": lambda secret, name, port, addresses: Join(
         _bytes(secret, 64), _text(name), _port(port), _addresses(addresses)

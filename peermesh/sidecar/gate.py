@@ -17,7 +17,8 @@ from peermesh.core.words import PeerId
 from peermesh.errors import BadFrame, CannotListen, PeerError
 from peermesh.mesh import hostwire
 from peermesh.mesh.curve import Dialler, Listener, raise_descriptors
-from peermesh.mesh.hostwire import Again, Answer, Ask, Beat, Greet, HostFrame, Join, Joined, No, Part, Roster
+from peermesh.mesh.hostwire import Again, Answer, Ask, Beat, Greet, HostFrame, Join, Joined,
+    Leave, No, Part, Roster
 from peermesh.mesh.keys import host_keys
 from peermesh.sidecar import lanstate, offers
 from peermesh.sidecar.finding import PORTS, Finder, endpoint, places, tag_of
@@ -263,8 +264,8 @@ class Gate:
                 self._up(host, frame, where)
         elif isinstance(frame, No):
             host.give_up(where, frame.why)
-        elif isinstance(frame, Again) and way is not None:
-            self._lost(host, way, "it does not know this link any more")
+        elif isinstance(frame, Again | Leave) and way is not None:
+            self._lost(host, way, "it left" if isinstance(frame, Leave) else "it does not know this link any more")
             host.soon()
         elif way is not None:
             self._hear(way, frame)
@@ -283,6 +284,9 @@ class Gate:
             self._greeted(host, route, frame, listener)
         elif way is None or way.broken or way.key != host.key:
             listener.send(route, hostwire.encode(Again()))
+        elif isinstance(frame, Leave):
+            self._lost(host, way, "it left")
+            host.soon()
         else:
             if way is not host.inbound:
                 self._chosen(host, way)
@@ -355,7 +359,6 @@ class Gate:
         """Begin anew with a host after a pause."""
         host = self._hosts.get(way.key)
         if host is not None and way in host.ways():
-            way.send(Again())
             self._lost(host, way, why)
 
     # ------------------------------------------------------------ up and down
@@ -377,6 +380,7 @@ class Gate:
         self._owner.sweep_soon()
 
     def _lost(self, host: Host, way: Way, why: str) -> None:
+        way.send(Leave())  # if it still can be said: nobody is told when the other end of a ROUTER goes
         if way is host.outbound:
             host.drop_outbound()
         elif way is host.inbound:

@@ -17,6 +17,8 @@ from peermesh.store.trust import TrustStore
 
 # What is told of a directory instead of its path.
 DIGEST = 16  # hex digits
+# An address above this is told by its digest, which is the same on every host.
+LONGEST_KEY = 300  # characters
 
 
 class Neighbours:
@@ -86,6 +88,7 @@ def roster(
 def _unreadable(repo_key: str, secret: bytes) -> str:
     """A remote's address is the same everywhere; a directory means something on its own host only."""
     if not repo_key.startswith("dir:"):
-        return repo_key
+        long = hashlib.sha256(os.fsencode(repo_key)).hexdigest() if len(repo_key) > LONGEST_KEY else ""
+        return f"remote#{long}" if long else repo_key
     digest = hmac.new(secret, os.fsencode(repo_key), hashlib.sha256).hexdigest()
     return f"dir:{digest[:DIGEST]}"

@@ -31,6 +31,8 @@ INVITE_LIFE = 600.0  # seconds
 TRIES = 3
 # Addresses remembered of one host: the newest first.
 ADDRESSES = 8
+# Characters of an address or a name.
+LINE = 300
 # Nobody has so many machines; a loop that pairs does.
 HOSTS = 100
 
@@ -96,7 +98,7 @@ class TrustStore:
     def __init__(self, root: str, host: str) -> None:
         self.path = os.path.join(root, "trust.json")
         self._host = host
-        self._signature: tuple[int, int, int] | None = None
+        self._signature: object = self  # of what was read last; at first of nothing that a file could have
         self._trust = Trust()
         self.set_aside: str | None = None
 
@@ -128,7 +130,7 @@ class TrustStore:
                 return _parsed(json.load(file))
         except FileNotFoundError:
             return Trust()
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             with translated_os(self.path):
                 self.set_aside = set_aside(self.path)
             return Trust()
@@ -142,7 +144,7 @@ class TrustStore:
             lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self._signature = None  # two changes within one tick of the file's clock look alike
+            self._signature = self  # two changes within one tick of the file's clock look alike
             before = self.read()
             draft = _Draft(before)
             yield draft
@@ -155,11 +157,10 @@ class TrustStore:
         data = json.dumps({"version": VERSION, **asdict(trust)}, indent=1).encode()
         with translated_os(self.path):
             fd = os.open(f"{self.path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            try:
-                os.write(fd, data)
+            with open(fd, "wb") as file:
+                file.write(data)
+                file.flush()
                 os.fsync(fd)
-            finally:
-                os.close(fd)
             os.replace(f"{self.path}.new", self.path)
             folder = os.open(os.path.dirname(self.path), os.O_RDONLY)
             try:
@@ -185,13 +186,13 @@ class TrustStore:
 
     def _free_name(self, trust: Trust, key: str, wish: str, *, exact: bool) -> str:
         if trust.by_key(key) is None and len(trust.hosts) >= HOSTS:
-            raise BadUsage(f"{HOSTS} hosts are trusted already; remove one with peer trust --remove NAME")
+            raise BadUsage(f"{HOSTS} hosts are trusted already; remove one with peer trust remove NAME")
         name = tidy(wish) or "host"
         for one in trust.hosts:
             if folded(one.name) == folded(name) and one.key != key:
                 raise KeyChanged(
                     f"{name} is trusted already, with another key ({fingerprint(one.key)}, this one is "
-                    f"{fingerprint(key)}). If {name} was set up anew, remove it first: peer trust --remove "
+                    f"{fingerprint(key)}). If {name} was set up anew, remove it first: peer trust remove "
                     f"{name}. If not, somebody pretends to be it. If it is another machine of the same name, "
                     "give it one of its own with --as NAME"
                 )
@@ -254,7 +255,7 @@ class TrustStore:
 
     def invite(self, secret: bytes, name: str = "") -> Invite:
         """Whoever knows *secret* may join once, within ten minutes; and be called *name*, if that is given."""
-        one = Invite(_digest(secret), time.time() + INVITE_LIFE, name=name)
+        one = Invite(_digest(secret), time.time() + INVITE_LIFE, name=tidy(name))
         with self._changing() as draft:
             draft.trust = replace(draft.trust, invites=(*_open(draft.trust), one)[-HOSTS:])
         return one
@@ -314,7 +315,8 @@ class _Draft:
 
 
 def _newest(new: tuple[str, ...], old: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*new, *old)))[:ADDRESSES]
+    """The first of both that can be written down: what a host says of itself may be anything."""
+    return tuple(one for one in dict.fromkeys((*new, *old)) if _is_line(one))[:ADDRESSES]
 
 
 def _digest(secret: bytes) -> str:
@@ -363,6 +365,10 @@ def _invite(one: dict[str, Any]) -> Invite:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, str) and len(value) <= 300 and value.isprintable():
+    if isinstance(value, str) and _is_line(value):
         return value
     raise ValueError("not a line of text")
+
+
+def _is_line(text: str) -> bool:
+    return len(text) <= LINE and text.isprintable()
