@@ -17,8 +17,20 @@ from peermesh.core.words import PeerId
 from peermesh.errors import BadFrame, CannotListen, PeerError
 from peermesh.mesh import hostwire
 from peermesh.mesh.curve import Dialler, Listener, raise_descriptors
-from peermesh.mesh.hostwire import Again, Answer, Ask, Beat, Greet, HostFrame, Join, Joined,
-    Leave, No, Part, Roster
+from peermesh.mesh.hostwire import (
+    Again,
+    Answer,
+    Ask,
+    Beat,
+    Greet,
+    HostFrame,
+    Join,
+    Joined,
+    Leave,
+    No,
+    Part,
+    Roster,
+)
 from peermesh.mesh.keys import host_keys
 from peermesh.sidecar import lanstate, offers
 from peermesh.sidecar.finding import PORTS, Finder, endpoint, places, tag_of
@@ -265,7 +277,9 @@ class Gate:
         elif isinstance(frame, No):
             host.give_up(where, frame.why)
         elif isinstance(frame, Again | Leave) and way is not None:
-            self._lost(host, way, "it left" if isinstance(frame, Leave) else "it does not know this link any more")
+            self._lost(
+                host, way, "it left" if isinstance(frame, Leave) else "it does not know this link any more"
+            )
             host.soon()
         elif way is not None:
             self._hear(way, frame)

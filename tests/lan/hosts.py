@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -24,6 +26,11 @@ from tests.netns import Network
 PATIENCE = 20.0  # seconds; a machine that runs other tests beside is slow
 LOOK = 0.02
 ROOT = Path(peermesh.__file__).parent.parent
+# A sidecar of this very checkout, whatever is installed.
+RUN = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from peermesh.sidecar.__main__ import main; sys.exit(main())"
+)
 
 T = TypeVar("T")
 
@@ -45,7 +52,8 @@ class Host:
         self.home = Path(tempfile.mkdtemp(prefix="pn", dir="/tmp"))
         self.work = self.home / "work"
         self.work.mkdir()
-        self.client = subprocess.Popen(["sleep", "1000"])
+        self.clients: dict[str, subprocess.Popen[bytes]] = {}  # stand for Claude Code; by session
+        self.sidecars: dict[str, subprocess.Popen[Any]] = {}  # those that we started ourselves
         self.extra = environment
 
     def environment(self, **extra: str) -> dict[str, str]:
@@ -65,19 +73,45 @@ class Host:
 
     # ------------------------------------------------------------ what runs there
 
-    def start(self, session: str, name: str = "", cwd: str = "") -> None:
-        """Start the sidecar of a session, called *name*, and wait for its door."""
-        spec = json.dumps({"session": session, "client": self.client.pid, "cwd": cwd or str(self.work)})
+    def start(self, session: str, name: str = "", cwd: str = "", *, wait: bool = True) -> None:
+        """Start the sidecar of a session, called *name*; with *wait*, come back when its door is open."""
+        spec = {"session": session, "client": self._client(session).pid, "cwd": cwd or str(self.work)}
         (self.home / "p").mkdir(mode=0o700, exist_ok=True)
-        self.lan.popen(
-            self.name,
-            [sys.executable, "-I", "-m", "peermesh.sidecar", spec],
-            env=self.environment(),
-            stderr=(self.home / "p" / "sidecar.log").open("ab"),
-        )
-        until(lambda: self.ask(session, "status"), f"the sidecar of {session} on {self.name}")
+        with (self.home / "p" / "sidecar.log").open("ab") as log:
+            self.sidecars[session] = self.lan.popen(
+                self.name,
+                [sys.executable, "-I", "-c", RUN, str(ROOT), json.dumps(spec)],
+                env=self.environment(),
+                stderr=log,
+            )
+        if wait or name:
+            until(lambda: self.ask(session, "status"), f"the sidecar of {session} on {self.name}")
         if name:
             self.ask(session, "name", name=name)
+
+    def _client(self, session: str) -> subprocess.Popen[bytes]:
+        one = self.clients.get(session)
+        if one is None or one.poll() is not None:
+            one = self.clients[session] = subprocess.Popen(["sleep", "1000"])
+        return one
+
+    def end(self, *sessions: str) -> None:
+        """The sessions are closed; comes back when their sidecars have gone, "" for the person's."""
+        for session in sessions:
+            if session:
+                self.clients[session].kill()
+                self.clients[session].wait()
+            else:
+                self.ask("", "down")
+        for session in sessions:
+            until(lambda: not self.ask(session, "status"), f"the end of {session!r} on {self.name}")  # noqa: B023
+            if session in self.sidecars:
+                self.sidecars[session].wait(PATIENCE)
+
+    def kill(self, session: str) -> None:
+        """Kill -9 of a sidecar that we started."""
+        self.sidecars[session].kill()
+        self.sidecars[session].wait()
 
     def ask(self, session: str, do: str, **fields: Any) -> dict[str, Any]:
         """One question at a session's door ("" is the person's); {} while nobody answers."""
@@ -97,13 +131,45 @@ class Host:
 
         With *check* its exit code must be 0; else the CompletedProcess is given.
         """
-        env = self.environment(**({"CLAUDE_CODE_SESSION_ID": session} if session else {}))
+        env = self.environment(**self._inside(session))
         command = [sys.executable, "-m", "peermesh.cli", *words, *(["--json"] if check else [])]
         done = self.lan.run(self.name, command, env=env, cwd=self.work, timeout=timeout)
         if not check:
             return done
         assert done.returncode == 0, f"peer {' '.join(words)} on {self.name}: {done.stdout}{done.stderr}"
         return json.loads(done.stdout)
+
+    def _inside(self, session: str) -> dict[str, str]:
+        """What a program has in its environment that runs in a session."""
+        if not session:
+            return {}
+        return {"CLAUDE_CODE_SESSION_ID": session, "CLAUDE_PID": str(self._client(session).pid)}
+
+    def hook(self, session: str, event: str, **given: str) -> str:
+        """A hook of a session, as the client runs it; what it puts before the model, "" for nothing."""
+        script = self.home / "hook.sh"
+        text = (ROOT / "peermesh/hooks/files/hook.sh").read_text()
+        for mark, value in (("@PYTHON@", sys.executable), ("@ROOT@", str(ROOT))):
+            text = text.replace(mark, shlex.quote(value))
+        script.write_text(text)
+        said = {"session_id": session, "cwd": str(self.work), "hook_event_name": event, **given}
+        done = self.lan.run(
+            self.name,
+            ["/bin/sh", str(script), event],
+            env=self.environment(CLAUDE_CODE_ENTRYPOINT="cli", **self._inside(session)),
+            input=json.dumps(said),
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return str(json.loads(done.stdout)["hookSpecificOutput"]["additionalContext"]) if done.stdout else ""
+
+    def say(self, session: str, to: str, *bodies: str) -> list[str]:
+        """Say all *bodies* in one go through the session's open door; the ids, without waiting for *safe*."""
+        door = knock(config.session_link(str(self.home / "p"), session))
+        assert door is not None, f"{session} on {self.name} has no door"
+        try:
+            return [str(door.ask("send", timeout=10, to=to, body=b)["messages"][0]["id"]) for b in bodies]
+        finally:
+            door.close()
 
     # ------------------------------------------------------------ what it sees
 
@@ -128,6 +194,14 @@ class Host:
     def inbox(self, session: str) -> list[str]:
         """The bodies that a session has, seen or not, oldest first."""
         return [m["body"] for m in self.ask(session, "inbox", all=True, most=500).get("messages", [])]
+
+    def sent(self, session: str, most: int = 500) -> dict[str, str]:
+        """How far each message of a session's got, by id, oldest first."""
+        return {m["id"]: m["state"] for m in self.ask(session, "sent", most=most).get("messages", [])}
+
+    def here(self, name: str, host: str | None = None) -> bool:
+        """Whether *name*, of *host*, is here in this host's view; false also if nobody knows it."""
+        return bool(self.peers(host).get(name, {}).get("here"))
 
     def keeper(self) -> str | None:
         """The session whose sidecar is this host's keeper."""
@@ -166,32 +240,42 @@ class Host:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
 
-    def tc(self, *words: str) -> None:
-        """Shape what leaves this host: ``tc("netem", "loss", "20%")``; ``tc()`` takes it away again."""
-        device = ("dev", self.lan.interface, "root")
-        self.lan.run(self.name, ["tc", "qdisc", "del", *device])
-        if words:
-            done = self.lan.run(self.name, ["tc", "qdisc", "add", *device, *words])
-            assert done.returncode == 0, done.stderr
-
     def link(self, state: str) -> None:
         """Set the cable ``up`` or ``down``."""
         done = self.lan.run(self.name, ["ip", "link", "set", self.lan.interface, state])
         assert done.returncode == 0, done.stderr
 
+    def address(self, old: str, new: str) -> None:
+        """Have another address, as from a DHCP server with other ideas."""
+        for words in (["del", f"{old}/24"], ["add", f"{new}/24", "brd", "+"]):
+            done = self.lan.run(self.name, ["ip", "address", *words, "dev", self.lan.interface])
+            assert done.returncode == 0, done.stderr
+
+    # ------------------------------------------------------------ the end
+
+    def leftovers(self) -> list[int]:
+        """Processes that have this host's state directory in their environment."""
+        mark = f"\0PEER_HOME={self.home / 'p'}\0".encode()
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):  # ended meanwhile
+                if mark in b"\0" + entry.read_bytes():
+                    found.append(int(entry.parent.name))
+        return found
+
     def close(self) -> None:
-        """End the client, and with it the sidecars; nothing lives on."""
-        root = str(self.home / "p")
-        self.client.kill()
-        self.client.wait()
+        """End the clients, and with them the sidecars; what does not end by itself is killed, and an error."""
+        for pid in self.leftovers():
+            os.kill(pid, signal.SIGCONT)
+        for client in self.clients.values():
+            client.kill()
+            client.wait()
         try:
-            self.ask("", "down")
-        except PeerError:
-            pass
-        try:
-            until(lambda: not living(root), f"the sidecars of {self.name} to end")
+            with contextlib.suppress(PeerError):
+                self.ask("", "down")
+            until(lambda: not self.leftovers(), f"the sidecars of {self.name} to end")
         finally:
-            for pid in self.pids():
+            for pid in self.leftovers():
                 os.kill(pid, signal.SIGKILL)
             shutil.rmtree(self.home, ignore_errors=True)
 
