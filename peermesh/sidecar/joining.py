@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peermesh import config
-from peermesh.errors import BadFrame, NotReached, PeerError, by_code
+from peermesh.errors import BadFrame, InviteRefused, NotReached, PeerError, by_code
 from peermesh.mesh.curve import Dialler
 from peermesh.mesh.hostwire import Join, Joined, No, decode, encode
 from peermesh.mesh.token import with_port
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from peermesh.mesh.links import Context
 # The inviter answers in milliseconds; a VPN that wakes needs longer.
 PATIENCE = 8.0  # seconds
+# How a dialler's reason begins when the other side answered and does not know our key: no invitation is open.
+UNKNOWN = "refused: this host is not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,19 @@ class Joining:
             self._late()
 
     def _late(self) -> None:
+        if any(why.startswith(UNKNOWN) for why in self._why.values()):
+            self._end(
+                InviteRefused(
+                    "the inviting host takes no invitation now: this one was used, is older than ten minutes, or "
+                    "was tried with wrong ones too often. Make a new one there: peer invite"
+                )
+            )
+            return
         tried = "; ".join(f"{where}: {why}" for where, why in self._why.items())
         self._end(
             NotReached(
-                f"the inviting host was not reached ({tried}). Is it on this network, is the invitation younger "
-                "than ten minutes, and may TCP come in at that port there?"
+                f"the inviting host was not reached ({tried}). Is it on this network, and may TCP come in at that "
+                "port there?"
             )
         )
 
