@@ -245,6 +245,19 @@ class Host:
         done = self.lan.run(self.name, ["ip", "link", "set", self.lan.interface, state])
         assert done.returncode == 0, done.stderr
 
+    def cut(self) -> None:
+        """Part it from the others at the far end of its cable: its own interface stays up and shows nothing."""
+        self._plug("nomaster")
+
+    def mend(self) -> None:
+        """Undo ``cut``."""
+        self._plug("master bridge0")
+
+    def _plug(self, words: str) -> None:
+        port = f"port{self.lan.hosts.index(self.name) + 1}"
+        command = ["ip", "-n", self.lan._hub, "link", "set", port, *words.split()]
+        subprocess.run(command, check=True, capture_output=True, timeout=10)
+
     def address(self, old: str, new: str) -> None:
         """Have another address, as from a DHCP server with other ideas."""
         for words in (["del", f"{old}/24"], ["add", f"{new}/24", "brd", "+"]):
