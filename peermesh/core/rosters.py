@@ -34,11 +34,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A part of a roster: *whole* says that all that was told before is void."""
+    """A part of a roster: *whole* begins one that voids all that was told before, as soon as no *more* follows."""
 
     entries: tuple[Entry, ...]
     gone: tuple[PeerId, ...] = ()
     whole: bool = False
+    more: bool = False
 
 
 def difference(told: Mapping[PeerId, Entry] | None, now: Mapping[PeerId, Entry]) -> list[Update]:
@@ -52,9 +53,10 @@ def difference(told: Mapping[PeerId, Entry] | None, now: Mapping[PeerId, Entry])
             return []
     updates: list[Update] = []
     while changed or gone or not updates:
-        first = told is None and not updates
-        updates.append(Update(tuple(changed[:AT_ONCE]), tuple(gone[:AT_ONCE]), whole=first))
-        changed, gone = changed[AT_ONCE:], gone[AT_ONCE:]
+        now_told, left = (changed[:AT_ONCE], gone[:AT_ONCE]), (changed[AT_ONCE:], gone[AT_ONCE:])
+        first, more = told is None and not updates, told is None and any(left)
+        updates.append(Update(tuple(now_told[0]), tuple(now_told[1]), whole=first, more=more))
+        changed, gone = left
     return updates
 
 

@@ -203,6 +203,9 @@ def reach(root: str, link: str, spec: dict[str, Any], wait: float) -> Door:
         if failure is not None and told_before is None:
             raise failure
         if failure is not None or not starting(link):
+            door = knock(link)  # it may have begun to listen, and taken its mark away, just after we knocked
+            if door is not None:
+                return door
             start(root, link, spec)
             told_before = None
         if time.monotonic() >= deadline:

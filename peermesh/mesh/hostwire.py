@@ -1,7 +1,7 @@
 """What two hosts say to each other: msgpack arrays ``[version, type, field, …]``, over an authenticated link.
 
     greet      name, port, addresses     first on each link, both ways
-    roster     whole, entries, gone      who is here; ages instead of times, for clocks differ
+    roster     whole, more, entries, gone   who is here; ages instead of times, for clocks differ
     ask        me, you, frame            a frame of peer *me* here to peer *you* there
     answer     me, you, frame            what *you* said back
     part       me, you                   the way to *you* is cut: *me* is to begin anew
@@ -234,12 +234,13 @@ def _unpack_entry(value: object) -> Entry:
     return Entry(card, _text(status), _age(age))
 
 
-def _roster(whole: object, entries: object, gone: object) -> Roster:
+def _roster(whole: object, more: object, entries: object, gone: object) -> Roster:
     return Roster(
         Update(
             tuple(_unpack_entry(one) for one in _list(entries, AT_ONCE)),
             tuple(_peer(one) for one in _list(gone, AT_ONCE)),
             whole=_flag(whole),
+            more=_flag(more),
         )
     )
 
@@ -250,7 +251,12 @@ _PACKERS: dict[type, tuple[str, Callable[[Any], list[Any]]]] = {
     Greet: ("greet", lambda f: [f.name, f.port, list(f.addresses)]),
     Roster: (
         "roster",
-        lambda f: [f.update.whole, [_pack_entry(e) for e in f.update.entries], list(f.update.gone)],
+        lambda f: [
+            f.update.whole,
+            f.update.more,
+            [_pack_entry(e) for e in f.update.entries],
+            list(f.update.gone),
+        ],
     ),
     Ask: ("ask", lambda f: [f.me, f.you, f.frame]),
     Answer: ("answer", lambda f: [f.me, f.you, f.frame]),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -22,6 +23,10 @@ PREFIX = "peer1-"
 KEY, SECRET, PORT, CHECK = 32, 16, 2, 4
 NAME = 128  # from here on the byte before an address is a name's length
 LONGEST_NAME = 100
+# And with a port behind it.
+LONGEST_PLACE = LONGEST_NAME + len(":65535")
+_NAME = re.compile(f"[A-Za-z0-9._-]{{1,{LONGEST_NAME}}}")
+_PORT = re.compile("[0-9]{1,5}")
 ADDRESSES = 4
 # The longest token: four names.
 LONGEST = 1_000  # characters
@@ -91,19 +96,33 @@ def check_address(text: str) -> str:
     Raises:
         BadUsage: it may not.
     """
-    host, _, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "")
-    host = host.strip("[]")
-    spelled = (
-        host
-        and len(host) <= LONGEST_NAME
-        and all(c.isalnum() or c in ".-:%_" for c in host)
-        and host.isascii()
-    )
-    if not spelled or (port and not (port.isdigit() and 0 < int(port) < 65_536)):
+    host, port = _parted(text)
+    spelled = _is_ip(host) if ":" in host else bool(_NAME.fullmatch(host))
+    if not spelled or (port is not None and not (_PORT.fullmatch(port) and 0 < int(port) < 65_536)):
         raise BadUsage(
             f"{text[:80]!r} is no address; write 192.168.1.20, desk.example:7337 or [fd00::2]:7337"
         )
     return text
+
+
+def _parted(text: str) -> tuple[str, str | None]:
+    """Host and port of *text*; the host is empty where brackets do not pair, or hold no IPv6 address."""
+    if text.startswith("["):
+        host, closed, rest = text[1:].partition("]")
+        good = closed and ":" in host and (not rest or rest.startswith(":"))
+        return (host if good else ""), (rest[1:] if rest else None)
+    if text.count(":") == 1:
+        host, _, port = text.partition(":")
+        return host, port
+    return text, None
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check(data: bytes) -> bytes:
@@ -111,12 +130,11 @@ def _check(data: bytes) -> bytes:
 
 
 def _packed(address: str) -> bytes:
-    try:
+    if _is_ip(address) and "%" not in address:  # the name of a zone would be lost
         packed = ip_address(address).packed
-    except ValueError:
-        name = address.encode("ascii")[:LONGEST_NAME]
-        return bytes([NAME + len(name)]) + name
-    return bytes([len(packed)]) + packed
+        return bytes([len(packed)]) + packed
+    name = address.encode("ascii")[:LONGEST_PLACE]
+    return bytes([NAME + len(name)]) + name
 
 
 def _unpacked(data: bytes) -> list[str]:

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from peermesh import config
+from peermesh.core.clean import clean
+from peermesh.core.names import line
 from peermesh.core.rosters import Entry, Update
 from peermesh.core.words import PeerId
-from peermesh.errors import BadFrame, CannotListen, PeerError
+from peermesh.errors import BadFrame, CannotListen, KeyChanged, PeerError
 from peermesh.mesh import hostwire
 from peermesh.mesh.curve import Dialler, Listener, raise_descriptors
 from peermesh.mesh.hostwire import (
@@ -48,6 +50,16 @@ if TYPE_CHECKING:
 RETRY = 10.0  # seconds
 # Which of many wrong frames are noted in the log.
 STRANGE = (1, 10, 100, 1_000, 10_000)
+
+
+def _for_the_guest(wrong: PeerError) -> str:
+    """Why a guest is refused, in words that help on its side, and short enough for the wire."""
+    if isinstance(wrong, KeyChanged):
+        return (
+            "it trusts another host by your name. If that was this one before it was set up anew: there, "
+            "peer trust remove NAME. If it is another machine of that name: there, peer invite --as NAME"
+        )
+    return str(wrong)[: hostwire.TEXT]
 
 
 class Owner(Protocol):
@@ -275,7 +287,7 @@ class Gate:
                 way.send(Beat())  # of the addresses that were tried, this one is used
                 self._up(host, frame, where)
         elif isinstance(frame, No):
-            host.give_up(where, frame.why)
+            host.give_up(where, line(clean(frame.why), 200))
         elif isinstance(frame, Again | Leave) and way is not None:
             self._lost(
                 host, way, "it left" if isinstance(frame, Leave) else "it does not know this link any more"
@@ -333,7 +345,7 @@ class Gate:
             one = self._owner.trust.redeem(join.secret, key, join.name, places(join.addresses, join.port))
         except PeerError as wrong:
             self._owner.log(f"gate: an attempt to join was refused: {wrong}")
-            return No(wrong.code, str(wrong)[: hostwire.TEXT])
+            return No(wrong.code, _for_the_guest(wrong))
         self._owner.log(f"gate: {one.name} joined")
         self.nudged()
         return Joined(config.host_name(), self.port, self._addresses[: hostwire.ADDRESSES])
@@ -361,11 +373,11 @@ class Gate:
             self._distrust(way, "it tells its roster without end")
             return
         try:
-            self._rosters.learn(way.key, update)
+            told = self._rosters.learn(way.key, update)
         except PeerError as wrong:
             self._distrust(way, str(wrong))  # it tells all again when it has dialled again
             return
-        if update.whole:
+        if told:
             self._relays.up(way.key)
         self._owner.heard(way.key)
 
@@ -387,6 +399,7 @@ class Gate:
             self._last_trust = self._owner.trust.read()
         except PeerError as wrong:  # it is up all the same; only where it was is not remembered
             self._owner.log(f"gate: {wrong}")
+        self._rosters.begin(host.key)
         for way in host.ways():
             way.told = None  # the roster is told on whichever link is used from now on
         self._owner.log(f"gate: {self.name_of(host.key)} is up at {where or 'its own dial'}")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peermesh import config
+from peermesh.core.clean import clean
+from peermesh.core.names import line
 from peermesh.errors import BadFrame, InviteRefused, NotReached, PeerError, by_code
 from peermesh.mesh.curve import Dialler
 from peermesh.mesh.hostwire import Join, Joined, No, decode, encode
@@ -17,7 +19,12 @@ if TYPE_CHECKING:
     from peermesh.mesh.links import Context
 # The inviter answers in milliseconds; a VPN that wakes needs longer.
 PATIENCE = 8.0  # seconds
-# How a dialler's reason begins when the other side answered and does not know our key: no invitation is open.
+# Where nobody listens that is told within a round trip.
+AT_ONCE = 0.5
+PAUSE = 0.3
+# How a dialler's reason begins when the other side does not want us; and when it does not know our key, which
+# means that no invitation is open.
+REFUSED = "refused:"
 UNKNOWN = "refused: this host is not known"
 
 
@@ -51,38 +58,48 @@ class Joining:
         done: Callable[[Welcomed | PeerError], None],
     ) -> None:
         self._done: Callable[[Welcomed | PeerError], None] | None = done
+        self._context, self._keys, self._server = context, keys, server
         self._why = dict.fromkeys(endpoints, "no answer")
         self._open = set(endpoints)
         self._diallers: dict[str, Dialler] = {}
-        join = encode(Join(secret, config.host_name(), 0, ()))
-        loop = asyncio.get_running_loop()
+        self._join = encode(Join(secret, config.host_name(), 0, ()))
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(PATIENCE, self._late)
         for where in endpoints:
-            dialler = Dialler(
-                context,
-                keys,
-                server=server,
-                endpoint=f"tcp://{where}",
-                received=lambda data, where=where: self._heard(where, data),  # type: ignore[misc]
-                lost=lambda why, where=where: self._lost(where, why),  # type: ignore[misc]
-            )
-            self._diallers[where] = dialler
-            dialler.send(join)
-        self._timer = loop.call_later(PATIENCE, self._late)
+            self._dial(where)
+
+    def _dial(self, where: str) -> None:
+        if self._done is None:
+            return
+        began = self._loop.time()
+        self._diallers[where] = Dialler(
+            self._context,
+            self._keys,
+            server=self._server,
+            endpoint=f"tcp://{where}",
+            received=lambda data: self._heard(where, data),
+            lost=lambda why: self._lost(where, why, self._loop.time() - began),
+        )
+        self._diallers[where].send(self._join)
 
     def _heard(self, where: str, data: bytes) -> None:
         try:
             frame = decode(data)
         except BadFrame as wrong:
-            self._lost(where, str(wrong))
+            self._lost(where, str(wrong), 0.0)
             return
         if isinstance(frame, Joined):
             own = tuple(with_port(one, frame.port) for one in frame.addresses) if frame.port else ()
             self._end(Welcomed(frame.name, tuple(dict.fromkeys((where, *own)))))
         elif isinstance(frame, No):
-            self._end(by_code(frame.code, f"the inviting host refused: {frame.why}"))
+            self._end(by_code(frame.code, f"the inviting host refused: {line(clean(frame.why), 300)}"))
 
-    def _lost(self, where: str, why: str) -> None:
+    def _lost(self, where: str, why: str, after: float) -> None:
+        """An address led nowhere; if that took a while, the line may be dead for a moment only."""
         self._why[where] = why
+        if after > AT_ONCE and not why.startswith(REFUSED):
+            self._loop.call_later(PAUSE, self._dial, where)
+            return
         self._open.discard(where)
         if not self._open:
             self._late()

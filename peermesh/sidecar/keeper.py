@@ -9,6 +9,7 @@ import contextlib
 import os
 import secrets
 import time
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -123,6 +124,8 @@ class Keeper:
                 self._wrong = ""
             except (PeerError, OSError) as wrong:
                 self._note(str(wrong))
+            except Exception:  # noqa: BLE001 - a bug of ours must not leave the host without a keeper
+                self._note(traceback.format_exc())
             await asyncio.sleep(TRY)
 
     async def _turn(self) -> None:
@@ -189,6 +192,8 @@ class Keeper:
             self._mind_gate()
         except (PeerError, OSError) as wrong:
             self._note(str(wrong))
+        except Exception:  # noqa: BLE001 - as in _run
+            self._note(traceback.format_exc())
 
     def _note(self, wrong: str) -> None:
         """What goes wrong is tried again twice a second, and noted once."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from peermesh import config
-from peermesh.core.rosters import AWAY, Entry
+from peermesh.core.rosters import AWAY, PEERS_LIMIT, Entry
 from peermesh.core.words import Card, PeerId
 from peermesh.sidecar.session import turn_of
 from peermesh.store.host import HostStore
@@ -74,7 +74,7 @@ def roster(
 ) -> dict[PeerId, Entry]:
     """Who is on this host, for others: no directory, and no path in what makes two checkouts the same."""
     entries = {}
-    for card in cards:
+    for card in sorted(cards, key=lambda one: seen_at(one.id), reverse=True)[:PEERS_LIMIT]:
         live = is_live(card.id)
         turn, since = turn_of(config.peer_dir(root, card.id)) if live and not card.person else ("", 0.0)
         entries[card.id] = Entry(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from peermesh.core.rosters import Entry, Update, difference, tamed
+from peermesh.core.rosters import PEERS_LIMIT, Entry, Update, difference, tamed
 from peermesh.core.words import PeerId
 from peermesh.mesh.hostwire import Roster
 
@@ -33,17 +33,33 @@ class Rosters:
     ) -> None:
         self._remotes, self._ours, self._strange = remotes, ours, strange
         self._on = {one.card.id: one.card.host_key for one in remotes.entries()}
+        self._begun: dict[str, list[Entry]] = {}  # whole rosters of which more is to come
 
     def host_of(self, peer: PeerId) -> str | None:
         """The key of the other host that *peer* is on."""
         return self._on.get(peer)
 
-    def learn(self, key: str, update: Update) -> None:
-        """The host *key* tells of its peers; each entry's *since* is an age.
+    def begin(self, key: str) -> None:
+        """The host *key* greeted anew: what it did not tell to its end is void."""
+        self._begun.pop(key, None)
+
+    def learn(self, key: str, update: Update) -> bool:
+        """The host *key* tells of its peers; each entry's *since* is an age. Whether it has told all now.
 
         Raises:
             PeerError: it could not be written.
         """
+        if update.whole or key in self._begun:
+            entries = [] if update.whole else self._begun.pop(key)
+            entries = [*entries, *update.entries][:PEERS_LIMIT]
+            if update.more:
+                self._begun[key] = entries
+                return False
+            update = Update(tuple(entries), whole=True)
+        self._learn(key, update)
+        return update.whole
+
+    def _learn(self, key: str, update: Update) -> None:
         clock = time.time()
         entries = tuple(replace(tamed(one, key), since=clock - one.since) for one in update.entries)
         strange = set(self._remotes.learn(key, replace(update, entries=entries)))

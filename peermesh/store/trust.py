@@ -187,6 +187,9 @@ class TrustStore:
     def _free_name(self, trust: Trust, key: str, wish: str, *, exact: bool) -> str:
         if trust.by_key(key) is None and len(trust.hosts) >= HOSTS:
             raise BadUsage(f"{HOSTS} hosts are trusted already; remove one with peer trust remove NAME")
+        known = trust.by_key(key)
+        if known is not None and not exact:
+            return known.name  # a person may have chosen it
         name = tidy(wish) or "host"
         for one in trust.hosts:
             if folded(one.name) == folded(name) and one.key != key:
@@ -198,7 +201,8 @@ class TrustStore:
                 )
         if exact and folded(name) == folded(self._host):
             raise BadUsage(f"this host itself is called {name}; choose another name for the other one")
-        return unique(name, {folded(self._host)})
+        others = {folded(one.name) for one in trust.hosts if one.key != key}
+        return unique(name, {folded(self._host), *others})
 
     def rename(self, name: str, new: str) -> Trusted:
         """Call the host *name* otherwise here.

@@ -11,6 +11,7 @@ import pytest
 
 from tests.netns import Network
 
+from .cable import Cable
 from .hosts import Host, pair, until
 from .traffic import Talk, all_safe, arrived
 
@@ -56,6 +57,11 @@ def burst(host: Host, session: str, to: str, start: int, count: int) -> list[str
 
 # ---------------------------------------------------------------- kill -9
 
+# So that much is on its way whenever something is killed, each way.
+FAR = 0.15  # seconds
+# A gate that died is followed, and mail flows again; the engines alone would need twelve seconds.
+FOLLOWED = 9.0
+
 
 @pytest.mark.parametrize(
     ("who", "victim"),
@@ -67,7 +73,12 @@ def test_kill_while_they_talk(two: Two, who: str, victim: str) -> None:
     desk, lap = two
     host = desk if who == "desk" else lap
     back_by = "tests" if victim == "front" else "front"
-    with Talk(desk, "build", "front@lap") as there, Talk(lap, back_by, "build@desk") as back:
+    with (
+        Cable(desk.lan, "desk", delay=FAR),
+        Talk(desk, "build", "front@lap") as there,
+        Talk(lap, back_by, "build@desk") as back,
+    ):
+        assert "queued" in desk.sent("build").values(), "nothing is on its way"
         host.kill(victim)
         there.until(30)
         if victim != "front":
@@ -77,8 +88,8 @@ def test_kill_while_they_talk(two: Two, who: str, victim: str) -> None:
         back.until(30)
     assert not there.broken
     assert not back.broken
-    arrived(lap, "front", there.said)
-    arrived(desk, "build", back.said)
+    arrived(lap, "front", there.said, FOLLOWED)
+    arrived(desk, "build", back.said, FOLLOWED)
     all_safe(desk, "build")
     all_safe(lap, back_by)
 
@@ -86,9 +97,12 @@ def test_kill_while_they_talk(two: Two, who: str, victim: str) -> None:
 def test_kill_of_the_sender_while_it_talks(two: Two) -> None:
     """Kill -9 of the sender's sidecar: the keeper delivers all that `peer send` had answered for."""
     desk, lap = two
+    lap.cut()  # so that there is something left to deliver
     with Talk(desk, "build", "front@lap") as there:
         desk.kill("build")
         until(lambda: there.broken, "the talk to break")
+    assert lap.inbox("front") == []
+    lap.mend()
     arrived(lap, "front", there.said, more=1)  # the one that was just being said
     desk.start("build")
     until(lambda: set(desk.sent("build").values()) == {"safe"}, "it to know what became of them")
@@ -104,7 +118,7 @@ def test_keepers_die_again_and_again(two: Two) -> None:
     for turn in range(4):
         host, other = ((desk, lap), (lap, desk))[turn % 2]
         keeper = until(lambda: [one for one in [host.keeper()] if one is not None], "a keeper")[0]  # noqa: B023
-        with Talk(desk, "build", "front@lap", f"turn {turn}") as talk:
+        with Cable(desk.lan, "desk", delay=FAR), Talk(desk, "build", "front@lap", f"turn {turn}") as talk:
             if keeper == "":
                 os.kill(host.ask("", "status")["pid"], signal.SIGKILL)
             else:

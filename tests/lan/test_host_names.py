@@ -56,7 +56,6 @@ def test_as_of_the_guest() -> None:
             assert trusted(lap) == ["desk", "desk2"]
 
 
-@pytest.mark.xfail(strict=True, reason="the refusal is cut to 300 characters, and --as stands behind them")
 def test_the_refused_guest_is_told_what_to_do() -> None:
     """The alarm of the inviter reaches the guest whole."""
     name = "workstation-in-the-attic"

@@ -219,7 +219,7 @@ GOOD_ENTRY = [ANN, "app", False, False, "", "", "", [], "", "idle", 0.0]
 def test_any_field_of_an_entry(place: int, value: Any) -> None:
     """An entry with one field of any value is an entry or BadFrame, and nothing else."""
     fields = [*GOOD_ENTRY[:place], value, *GOOD_ENTRY[place + 1 :]]
-    decodes_or_bad_frame(packed("roster", True, [fields], []))
+    decodes_or_bad_frame(packed("roster", True, False, [fields], []))
 
 
 @given(st.sampled_from(sorted(GOLDEN)), st.data())
@@ -238,7 +238,7 @@ def test_damaged_bytes(name: str, data: st.DataObject) -> None:
 
 def aged(age: Any) -> float:
     """How old an entry is taken to be that says *age* of itself."""
-    frame = decode(packed("roster", False, [[*GOOD_ENTRY[:-1], age]], []))
+    frame = decode(packed("roster", False, False, [[*GOOD_ENTRY[:-1], age]], []))
     assert isinstance(frame, Roster)
     return frame.update.entries[0].since
 
@@ -302,13 +302,15 @@ def test_what_is_no_age(age: object) -> None:
         pytest.param(packed("join", b"s" * 65, "lap", 1, []), id="a long secret"),
         pytest.param(packed("join", "s" * 16, "lap", 1, []), id="a secret that is text"),
         pytest.param(packed("no", "x", "y" * (TEXT + 1)), id="a long reason"),
-        pytest.param(packed("roster", 1, [], []), id="a number as flag"),
-        pytest.param(packed("roster", True, [GOOD_ENTRY] * (AT_ONCE + 1), []), id="too many entries"),
-        pytest.param(packed("roster", True, [], [ANN] * (AT_ONCE + 1)), id="too many that are gone"),
-        pytest.param(packed("roster", True, [GOOD_ENTRY[:-1]], []), id="an entry that is short"),
-        pytest.param(packed("roster", True, [[*GOOD_ENTRY, *range(22)]], []), id="an entry that is long"),
+        pytest.param(packed("roster", 1, False, [], []), id="a number as flag"),
+        pytest.param(packed("roster", True, False, [GOOD_ENTRY] * (AT_ONCE + 1), []), id="too many entries"),
+        pytest.param(packed("roster", True, False, [], [ANN] * (AT_ONCE + 1)), id="too many that are gone"),
+        pytest.param(packed("roster", True, False, [GOOD_ENTRY[:-1]], []), id="an entry that is short"),
         pytest.param(
-            packed("roster", True, [[*GOOD_ENTRY[:7], ["r"] * (ROLE_LIMIT + 1), *GOOD_ENTRY[8:]]], []),
+            packed("roster", True, False, [[*GOOD_ENTRY, *range(22)]], []), id="an entry that is long"
+        ),
+        pytest.param(
+            packed("roster", True, False, [[*GOOD_ENTRY[:7], ["r"] * (ROLE_LIMIT + 1), *GOOD_ENTRY[8:]]], []),
             id="too many roles",
         ),
         pytest.param(b"\xc4" * (HOST_FRAME_LIMIT + 1), id="a frame above the limit"),
@@ -323,7 +325,7 @@ def test_refused(data: bytes) -> None:
 
 def test_a_later_version_may_say_more_of_a_peer() -> None:
     """What stands behind the fields that we know is passed over."""
-    assert decode(packed("roster", False, [[*GOOD_ENTRY, "mood", 7]], [])) == Roster(Update((SHORT,)))
+    assert decode(packed("roster", False, False, [[*GOOD_ENTRY, "mood", 7]], [])) == Roster(Update((SHORT,)))
 
 
 def test_the_largest_frame_of_two_peers_fits() -> None:

@@ -67,9 +67,6 @@ def test_added_twice_is_one_host(store: TrustStore, clock: Clock) -> None:
     assert (one.since, one.addresses) == (first, ("10.0.0.9:7337", "10.0.0.2:7337"))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a known host takes the name that it wishes for, whatever it is called here"
-)
 def test_added_again_keeps_its_name(store: TrustStore) -> None:
     """What a person called it stays, unless a person says otherwise; and it is no alarm that it is not new."""
     store.add(LAP, "lap")
@@ -114,9 +111,6 @@ def test_a_host_of_our_own_name(store: TrustStore) -> None:
         store.rename("Desk-2", "DESK")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the number behind our own name is not made unique among the trusted: nobody is left"
-)
 def test_two_hosts_of_our_own_name(store: TrustStore) -> None:
     """Three machines out of one image: each gets a name of its own, and none is lost."""
     store.add(LAP, "desk")
