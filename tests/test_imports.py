@@ -79,7 +79,18 @@ HEAVY = frozenset(
     ]
 )
 # SQLite is the store's, and processes' business is where it is said.
-ONLY = {"sqlite3": ("store/",), "asyncio": ("mesh/links.py", "discovery/", "door/server.py", "sidecar/")}
+ONLY = {
+    "sqlite3": ("store/",),
+    "asyncio": (
+        "mesh/links.py",
+        "mesh/hosts/",
+        "mesh/pairing/",
+        "discovery/",
+        "door/server.py",
+        "sidecar/",
+        "cli/pair.py",
+    ),
+}
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
+from peermesh import config
 from peermesh.cli import hosts, link
 from peermesh.cli.options import json_option
 from peermesh.errors import BadUsage, NotReached
-from peermesh.mesh.codes import Code, new_code
-from peermesh.mesh.handshake import Introduction, Offer, answer
+from peermesh.mesh.pairing.codes import Code, new_code
+from peermesh.mesh.pairing.handshake import Introduction, Offer, answer
 
 # A code is for as long as it takes to walk to the other machine.
 OFFER_LIFE = 600.0  # seconds
@@ -68,11 +69,8 @@ async def _offer(me: Introduction) -> Introduction:
     """Show a code, and wait for the one who types it."""
     code = new_code()
     offer = Offer(code, me)
-    try:
-        port = await offer.open(port=PORT)
-    except OSError:
-        offer = Offer(code, me)
-        port = await offer.open()
+    # With chosen interfaces, on these only, as the gate does.
+    port = await offer.open(me.addresses if config.interfaces() else ("*",), (PORT, 0))
     _publish(code.nameplate, port)
     at = f"{me.addresses[0] if me.addresses else 'ADDRESS'}{'' if port == PORT else f':{port}'}"
     click.secho(str(code), bold=True)

@@ -19,7 +19,7 @@ NOTE = "setup.json"
 STATE = (
     *("peers", "session", "client", "switched-off", "plugin"),
     *("person", "host.lock", "keeper.lock", "sidecar.log", "hooks.log", NOTE),
-    *("host.key", "trust.json", "trust.json.lock", "lan.json", "offer.json", "settings", "gate", "porch"),
+    *("host.key", "trust.json", "trust.json.lock", "lan.json", "offer.json", "settings", "gate", "gate.in"),
 )
 # And what stands beside these: SQLite's files, a damaged store that was set aside, the sign of a start.
 BESIDE = ("host.db", "host.key.", "trust.json.", "person.", "sidecar.log.")

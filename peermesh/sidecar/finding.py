@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from peermesh.mesh.token import with_port
+from peermesh.mesh.hosts.token import with_port
 from peermesh.sidecar.resolving import Resolver
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from peermesh.core.names import line
 from peermesh.core.rosters import Entry, Update
 from peermesh.core.words import PeerId
 from peermesh.errors import BadFrame, CannotListen, KeyChanged, PeerError
-from peermesh.mesh import hostwire
-from peermesh.mesh.curve import Dialler, Listener, raise_descriptors
-from peermesh.mesh.hostwire import (
+from peermesh.mesh.hosts import wire as hostwire
+from peermesh.mesh.hosts.curve import Dialler, Listener, raise_descriptors
+from peermesh.mesh.hosts.keys import host_keys
+from peermesh.mesh.hosts.wire import (
     Again,
     Answer,
     Ask,
@@ -33,7 +34,6 @@ from peermesh.mesh.hostwire import (
     Part,
     Roster,
 )
-from peermesh.mesh.keys import host_keys
 from peermesh.sidecar import lanstate, offers
 from peermesh.sidecar.finding import PORTS, Finder, endpoint, places, tag_of
 from peermesh.sidecar.relays import Relays
@@ -196,7 +196,7 @@ class Gate:
                 ports=[named] if named else [*PORTS, 0],
                 judge=self._admits,
                 received=self._received,
-                inside=os.path.join(self._owner.root, "porch"),
+                inside=os.path.join(self._owner.root, "gate.in"),
             )
         except CannotListen as wrong:
             self.trouble = str(wrong)

@@ -11,9 +11,9 @@ from peermesh import config
 from peermesh.core.clean import clean
 from peermesh.core.names import line
 from peermesh.errors import BadFrame, InviteRefused, NotReached, PeerError, by_code
-from peermesh.mesh.curve import Dialler
-from peermesh.mesh.hostwire import Join, Joined, No, decode, encode
-from peermesh.mesh.token import with_port
+from peermesh.mesh.hosts.curve import Dialler
+from peermesh.mesh.hosts.token import with_port
+from peermesh.mesh.hosts.wire import Join, Joined, No, decode, encode
 
 if TYPE_CHECKING:
     from peermesh.mesh.links import Context

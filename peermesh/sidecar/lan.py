@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from peermesh import config
 from peermesh.errors import BadRequest, BadUsage, CannotListen, LanOff, NotReached, PeerError
-from peermesh.mesh.token import Token, check_address, choose
+from peermesh.mesh.hosts.token import Token, check_address, choose
 from peermesh.sidecar import lanstate, offers
 from peermesh.sidecar.resolving import look_up
 from peermesh.store.trust import KEY_BYTES, SECRET_BYTES, Trusted, fingerprint
@@ -195,7 +195,7 @@ class LanDesk:
         caller.fail(number, CannotListen(str(why)))
 
     def _join(self, caller: Caller, number: int, fields: dict[str, Any]) -> None:
-        from peermesh.mesh.keys import host_keys
+        from peermesh.mesh.hosts.keys import host_keys
 
         self._must_have_lan()
         token, wish = Token.parse(str(fields["token"])), _wish(fields)

@@ -17,7 +17,7 @@ from peermesh.core.frames import Bye, Denied, Frame, Hello, Mail, Ping, Receipts
 from peermesh.core.words import PeerId
 from peermesh.errors import BadFrame
 from peermesh.mesh import wire
-from peermesh.mesh.hostwire import Answer, Ask, Part
+from peermesh.mesh.hosts.wire import Answer, Ask, Part
 from peermesh.mesh.links import Dealers, Router
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from peermesh.core.rosters import PEERS_LIMIT, Entry, Update, difference, tamed
 from peermesh.core.words import PeerId
-from peermesh.mesh.hostwire import Roster
+from peermesh.mesh.hosts.wire import Roster
 
 if TYPE_CHECKING:
     from peermesh.sidecar.ways import Way

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from peermesh.core.rosters import Entry
 from peermesh.core.words import PeerId
-from peermesh.mesh.hostwire import Greet, HostFrame, encode
+from peermesh.mesh.hosts.wire import Greet, HostFrame, encode
 
 if TYPE_CHECKING:
-    from peermesh.mesh.curve import Dialler
+    from peermesh.mesh.hosts.curve import Dialler
 
 # Nothing else was said for so long: say that we are still here.
 BEAT = 5.0  # seconds

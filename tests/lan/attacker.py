@@ -12,7 +12,7 @@ import json
 import sys
 from typing import Any
 
-from peermesh.mesh.curve import Dialler, public_of
+from peermesh.mesh.hosts.curve import Dialler, public_of
 from peermesh.mesh.links import end_context, make_context
 
 

@@ -18,9 +18,10 @@ import pytest
 from peermesh.core.frames import Ack, Denied, Hello, Mail, Receipts
 from peermesh.core.rosters import Entry, Update
 from peermesh.core.words import Card, Message, MessageId, State
-from peermesh.mesh import hostwire, wire
-from peermesh.mesh.curve import new_keys
-from peermesh.mesh.hostwire import Answer, Ask, Greet, Join, No, Part, Roster
+from peermesh.mesh import wire
+from peermesh.mesh.hosts import wire as hostwire
+from peermesh.mesh.hosts.curve import new_keys
+from peermesh.mesh.hosts.wire import Answer, Ask, Greet, Join, No, Part, Roster
 from tests.lan.hosts import ROOT, Host, pair, until
 from tests.netns import Network, require
 
@@ -155,7 +156,7 @@ RECORD = """
 import asyncio, json, sys
 from peermesh.discovery.mdns import Responder
 from peermesh.discovery.record import Instance
-from peermesh.mesh.curve import Listener, new_keys
+from peermesh.mesh.hosts.curve import Listener, new_keys
 from peermesh.mesh.links import make_context
 
 async def main():

@@ -94,6 +94,20 @@ def test_kill_while_they_talk(two: Two, who: str, victim: str) -> None:
     all_safe(lap, back_by)
 
 
+@pytest.mark.parametrize(
+    ("who", "victim"), [("lap", "tests"), ("desk", "docs")], ids=["keeper there", "keeper here"]
+)
+def test_a_gate_dies_and_nothing_more_is_said(two: Two, who: str, victim: str) -> None:
+    """What was on its way is sent again at once, and not only when somebody speaks or asks."""
+    desk, lap = two
+    with Cable(desk.lan, "desk", delay=FAR):
+        said = burst(desk, "build", "front@lap", 0, 50)
+        (desk if who == "desk" else lap).kill(victim)
+        assert lap.inbox("front") == [], "the line is quicker than thought"
+        arrived(lap, "front", said, FOLLOWED)
+        all_safe(desk, "build")
+
+
 def test_kill_of_the_sender_while_it_talks(two: Two) -> None:
     """Kill -9 of the sender's sidecar: the keeper delivers all that `peer send` had answered for."""
     desk, lap = two

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from peermesh.mesh.token import PREFIX, Token
+from peermesh.mesh.hosts.token import PREFIX, Token
 from tests.lan.hosts import Host, until
 from tests.lan.machines import PORT, closing, error, met, port_is_open, rewrite, trusted, two
 from tests.netns import Network

@@ -10,7 +10,7 @@ from typing import Any
 
 import zmq
 
-from peermesh.mesh.curve import Dialler, Limits, Listener, new_keys
+from peermesh.mesh.hosts.curve import Dialler, Limits, Listener, new_keys
 from peermesh.mesh.links import end_context, make_context
 
 # ZMTP 3.1's greeting of a client that speaks CURVE.

@@ -9,10 +9,10 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, ParamSpec, Self
 
-from peermesh.mesh.codes import Code
-from peermesh.mesh.guess import Guess
-from peermesh.mesh.handshake import Introduction, Offer, answer
-from peermesh.mesh.introductions import LENGTH_BYTES, decode, frame
+from peermesh.mesh.pairing.codes import Code
+from peermesh.mesh.pairing.guess import Guess
+from peermesh.mesh.pairing.handshake import Introduction, Offer, answer
+from peermesh.mesh.pairing.introductions import LENGTH_BYTES, decode, frame
 
 CODE = Code.parse("7-guitar-ocean")
 WRONG = Code.parse("7-guitar-tiger")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peermesh.mesh.codes import NAMEPLATES, TYPED_LIMIT, WORDS, Code, new_code
+from peermesh.mesh.pairing.codes import NAMEPLATES, TYPED_LIMIT, WORDS, Code, new_code
 
 codes = st.builds(Code, st.integers(1, NAMEPLATES), st.tuples(st.sampled_from(WORDS), st.sampled_from(WORDS)))
 

@@ -11,9 +11,9 @@ import sys
 import pytest
 
 from peermesh.errors import CannotListen
-from peermesh.mesh import dialler as dialling
-from peermesh.mesh.curve import SIZE_LIMIT, Listener, new_keys, public_of
-from peermesh.mesh.zap import ENDPOINT
+from peermesh.mesh.hosts import dialler as dialling
+from peermesh.mesh.hosts.curve import SIZE_LIMIT, Listener, new_keys, public_of
+from peermesh.mesh.hosts.zap import ENDPOINT
 from tests.mesh.curved import Stage, live
 from tests.netns import Network
 
@@ -475,7 +475,7 @@ async def test_inside(stage: Stage) -> None:
 
 TALK = """
 import asyncio, sys
-from peermesh.mesh.curve import Dialler, Listener
+from peermesh.mesh.hosts.curve import Dialler, Listener
 from peermesh.mesh.links import end_context, make_context
 keys, other = [(bytes.fromhex(a), bytes.fromhex(b)) for a, b in (sys.argv[2:4], sys.argv[4:6])]
 async def main():

@@ -13,12 +13,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from peermesh.errors import NotReached, PairingFailed
-from peermesh.mesh import handshake
-from peermesh.mesh.codes import Code, new_code
-from peermesh.mesh.handshake import Offer, answer
-from peermesh.mesh.introductions import frame
-from peermesh.mesh.listening import listen
+from peermesh.errors import CannotListen, NotReached, PairingFailed
+from peermesh.mesh.hosts.sockets import listen
+from peermesh.mesh.pairing import handshake
+from peermesh.mesh.pairing.codes import Code, new_code
+from peermesh.mesh.pairing.handshake import Offer, answer
+from peermesh.mesh.pairing.introductions import frame
 from tests.mesh.pairing import (
     CODE,
     DESK,
@@ -223,16 +223,16 @@ async def test_one_port_at_several_addresses() -> None:
 
 @played
 async def test_a_port_that_is_taken() -> None:
-    """That is an OSError, which leaves nothing open, and the code is still good."""
-    free, taken = listen([HERE, "::1"], 0, 1)
+    """That leaves nothing open, and the code is still good."""
+    free, taken = listen([HERE, "::1"], [0])
     free.close()
     with taken:
         port = taken.getsockname()[1]
         offer = Offer(CODE, DESK)
-        with pytest.raises(OSError, match="in use"):
-            await offer.open([HERE, "::1"], port)
+        with pytest.raises(CannotListen, match="in use"):
+            await offer.open([HERE, "::1"], [port])
         socket.create_server((HERE, port)).close()
-        with pytest.raises(OSError, match="no address"):
+        with pytest.raises(CannotListen, match="no address"):
             await offer.open([])
         other = await offer.open([HERE])
         async with closing(offer):
@@ -263,8 +263,8 @@ async def test_nothing_of_the_hosts_is_on_the_wire() -> None:
 
 WITHOUT = """
 import asyncio, sys
-from peermesh.mesh import handshake
-from peermesh.mesh.codes import new_code
+from peermesh.mesh.pairing import handshake
+from peermesh.mesh.pairing.codes import new_code
 assert not {"spake2", "cryptography"} & set(sys.modules)
 sys.modules["spake2"] = None
 me = handshake.Introduction(b"k" * 32, "desk", 0, ())

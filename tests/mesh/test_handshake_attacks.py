@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peermesh.errors import NotReached, PairingFailed
-from peermesh.mesh import handshake
-from peermesh.mesh.guess import Guess
-from peermesh.mesh.handshake import AT_ONCE, IN_ALL, answer
-from peermesh.mesh.introductions import LENGTH_BYTES, MESSAGE_LIMIT, frame
+from peermesh.mesh.pairing import handshake
+from peermesh.mesh.pairing.guess import Guess
+from peermesh.mesh.pairing.handshake import AT_ONCE, IN_ALL, answer
+from peermesh.mesh.pairing.introductions import LENGTH_BYTES, MESSAGE_LIMIT, frame
 from tests.mesh.pairing import (
     CODE,
     DESK,

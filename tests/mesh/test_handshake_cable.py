@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from peermesh.errors import BadFrame, NotReached, PairingFailed
-from peermesh.mesh import handshake
-from peermesh.mesh.codes import Code
-from peermesh.mesh.guess import Channel, Guess
-from peermesh.mesh.handshake import Introduction, Offer, answer
-from peermesh.mesh.introductions import frame
+from peermesh.mesh.pairing import handshake
+from peermesh.mesh.pairing.codes import Code
+from peermesh.mesh.pairing.guess import Channel, Guess
+from peermesh.mesh.pairing.handshake import Introduction, Offer, answer
+from peermesh.mesh.pairing.introductions import frame
 from tests.mesh.pairing import (
     CODE,
     DESK,

@@ -23,8 +23,9 @@ from peermesh.core.words import (
     Card,
 )
 from peermesh.errors import BadFrame
-from peermesh.mesh import hostwire, wire
-from peermesh.mesh.hostwire import (
+from peermesh.mesh import wire
+from peermesh.mesh.hosts import wire as hostwire
+from peermesh.mesh.hosts.wire import (
     ADDRESSES,
     HOST_FRAME_LIMIT,
     LONGEST_AGE,

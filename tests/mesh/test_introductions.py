@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peermesh.errors import BadFrame
-from peermesh.mesh.introductions import (
+from peermesh.mesh.pairing.introductions import (
     ADDRESSES,
     LENGTH_BYTES,
     MESSAGE_LIMIT,

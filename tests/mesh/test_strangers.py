@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from peermesh.mesh import porch as porches
-from peermesh.mesh.curve import SIZE_LIMIT, Limits, raise_descriptors
-from peermesh.mesh.passage import last_word
-from peermesh.mesh.porch import Counts, Porch, Rate
+from peermesh.mesh.hosts import acceptor as acceptors
+from peermesh.mesh.hosts.acceptor import Acceptor, Counts, Rate
+from peermesh.mesh.hosts.bridge import last_word
+from peermesh.mesh.hosts.curve import SIZE_LIMIT, Limits, raise_descriptors
 from tests.mesh.curved import GREETING, SIGNATURE, Link, Stage, live
 
 # Above what one test may let this process grow by, in KiB.
@@ -133,14 +133,14 @@ def test_the_rest_arrives(tmp_path: Path) -> None:
         inside = await asyncio.start_unix_server(say, path)
         listening, counts = socket.create_server(("127.0.0.1", 0)), Counts()
         listening.setblocking(False)
-        porch = Porch([listening], path, Limits(), counts)
+        acceptor = Acceptor([listening], path, Limits(), counts)
         reader, writer = await asyncio.open_connection(*listening.getsockname(), limit=1_024)
         writer.write(SIGNATURE)
         await asyncio.sleep(0.3)
         assert await reader.read(-1) == whole
         writer.close()
         await writer.wait_closed()
-        porch.close(0)
+        acceptor.close(0)
         inside.close()
         assert counts.failed == 1
 
@@ -314,10 +314,10 @@ async def test_out_of_descriptors(stage: Stage) -> None:
     """Without descriptors no connection is taken for a moment, without spinning; then all is well."""
     stage.listen(OFTEN)
     link = await stage.linked()
-    porches_before, soft = porches.SHORT_OF_SECONDS, resource.getrlimit(resource.RLIMIT_NOFILE)
+    pause_before, soft = acceptors.SHORT_OF_SECONDS, resource.getrlimit(resource.RLIMIT_NOFILE)
     strangers = [socket.socket() for _ in range(30)]
     spare = max(one.fileno() for one in strangers) + 1
-    porches.SHORT_OF_SECONDS = 0.2
+    acceptors.SHORT_OF_SECONDS = 0.2
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (spare + 4, soft[1]))
         for one in strangers:
@@ -331,7 +331,7 @@ async def test_out_of_descriptors(stage: Stage) -> None:
         assert longest < 0.5
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, soft)
-        porches.SHORT_OF_SECONDS = porches_before
+        acceptors.SHORT_OF_SECONDS = pause_before
         for one in strangers:
             one.close()
     await stage.linked()

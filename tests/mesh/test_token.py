@@ -12,7 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from peermesh.errors import BadUsage
-from peermesh.mesh.token import (
+from peermesh.mesh.hosts.token import (
     ADDRESSES,
     LONGEST,
     LONGEST_NAME,

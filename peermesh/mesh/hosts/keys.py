@@ -6,7 +6,7 @@ import json
 import os
 
 from peermesh.errors import StoreBroken
-from peermesh.mesh.curve import new_keys, public_of
+from peermesh.mesh.hosts.curve import new_keys, public_of
 
 
 def host_keys(root: str) -> tuple[bytes, bytes]:

@@ -9,7 +9,7 @@ from typing import cast
 import zmq
 
 from peermesh.errors import CannotListen
-from peermesh.mesh.sealed import KEY_SIZE
+from peermesh.mesh.hosts.sealed import KEY_SIZE
 
 ENDPOINT = "inproc://zeromq.zap.01"
 VERSION = b"1.0"

@@ -80,7 +80,7 @@ def _bound(family: int, where: tuple[object, ...], *, only_6: bool = True) -> so
 
 
 class Inside:
-    """The Unix socket on which ZeroMQ listens for the porch. ZeroMQ removes no file that it did not make.
+    """The Unix socket on which ZeroMQ listens for the acceptor. ZeroMQ removes no file that it did not make.
 
     Args:
         path: where, in a directory that only this user may enter; None: in a new one.

@@ -16,16 +16,16 @@ CHUNK = 64 * 1024
 
 
 class Host(Protocol):
-    """Who is told how a passage fares."""
+    """Who is told how a bridge fares."""
 
     def may_begin(self) -> bool:
         """Whether one more handshake may begin."""
 
-    def admitted(self, passage: Passage) -> None:
+    def admitted(self, bridge: Bridge) -> None:
         """The handshake succeeded."""
 
-    def over(self, passage: Passage, *, failed: bool) -> None:
-        """The passage was closed."""
+    def over(self, bridge: Bridge, *, failed: bool) -> None:
+        """The bridge was closed."""
 
 
 class End:
@@ -38,18 +38,18 @@ class End:
 
     @classmethod
     def pair(cls, one: socket.socket, two: socket.socket) -> tuple[Self, Self]:
-        """Two ends of one passage."""
+        """Two ends of one bridge."""
         ends = cls(one), cls(two)
         ends[0].other, ends[1].other = ends[1], ends[0]
         return ends
 
 
-class Passage:
+class Bridge:
     """A connection that was taken.
 
     Args:
         host: is told.
-        outside: the connection; closed with the passage.
+        outside: the connection; closed with the bridge.
         inside: path of the Unix socket to which it leads, dialled when the other has begun to speak ZMTP.
         seconds: for the handshake.
     """
@@ -106,7 +106,7 @@ class Passage:
             self._pass_on(into, heard)
 
     def _in_order(self, source: End, data: bytes) -> bool:
-        """Follow the handshake; False: the passage was closed."""
+        """Follow the handshake; False: the bridge was closed."""
         if self._authenticated or self._ends is None:
             return not self._closed
         if source is self._ends[0]:
@@ -162,7 +162,7 @@ class Passage:
         self._read(target.other)
 
     def _send(self, target: End, data: bytes | bytearray) -> int | None:
-        """How many bytes were taken; None: the passage was closed."""
+        """How many bytes were taken; None: the bridge was closed."""
         try:
             return target.sock.send(data)
         except (BlockingIOError, InterruptedError):

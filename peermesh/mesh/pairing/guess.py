@@ -9,7 +9,7 @@ import hashlib
 import hmac
 
 from peermesh.errors import BadFrame, NoPairing, PairingFailed
-from peermesh.mesh.codes import Code
+from peermesh.mesh.pairing.codes import Code
 
 # Bound into the exchange, with the nameplate, so that it is good for nothing else.
 PURPOSE = b"peer pair 1"

@@ -1,6 +1,6 @@
 """Links between hosts: CURVE over TCP. Here is the ROUTER that takes them; who dials is in dialler.py.
 
-Everybody is known by a public key. The network's side of the listener is in porch.py, and who may come in
+Everybody is known by a public key. The network's side of the listener is in acceptor.py, and who may come in
 is answered in zap.py. Sockets are drained as in links.py.
 """
 
@@ -13,9 +13,9 @@ from typing import cast
 
 import zmq
 
-from peermesh.mesh.dialler import Dialler
-from peermesh.mesh.porch import Counts, Limits, Porch
-from peermesh.mesh.sealed import (
+from peermesh.mesh.hosts.acceptor import Acceptor, Counts, Limits
+from peermesh.mesh.hosts.dialler import Dialler
+from peermesh.mesh.hosts.sealed import (
     AT_ONCE,
     KEY_SIZE,
     LINGER_MS,
@@ -26,8 +26,8 @@ from peermesh.mesh.sealed import (
     push,
     sealed,
 )
-from peermesh.mesh.sockets import Inside, listen, raise_descriptors
-from peermesh.mesh.zap import DOMAIN, Judge, Zap, judged
+from peermesh.mesh.hosts.sockets import Inside, listen, raise_descriptors
+from peermesh.mesh.hosts.zap import DOMAIN, Judge, Zap, judged
 
 __all__ = [
     "SIZE_LIMIT",
@@ -56,7 +56,7 @@ class Listener:
         received: is given route, public key and data of each frame. Who is no longer admitted still has
             a route until it hangs up: forget the route with the key, and send nothing to it.
         limits: what strangers may take.
-        inside: path of a Unix socket, in a directory that only this user may enter, by which porch and
+        inside: path of a Unix socket, in a directory that only this user may enter, by which acceptor and
             ZeroMQ are joined; without one it is in a new directory for temporary files.
 
     Raises:
@@ -92,7 +92,7 @@ class Listener:
             self._router = sealed(context, zmq.ROUTER, keys, limits.handshake_seconds)
             undo.callback(self._router.close)
             self._bind()
-            self._porch = Porch(listening, self._inside.path, limits, self.counts)
+            self._acceptor = Acceptor(listening, self._inside.path, limits, self.counts)
             undo.pop_all()
         self._loop.add_reader(cast(int, self._router.get(zmq.FD)), self._drain)
         self._loop.call_soon(self._drain)
@@ -113,12 +113,12 @@ class Listener:
     @property
     def links(self) -> int:
         """How many authenticated links there are."""
-        return self._porch.links
+        return self._acceptor.links
 
     @property
     def strangers(self) -> int:
         """How many connections are in handshake."""
-        return self._porch.strangers
+        return self._acceptor.strangers
 
     def send(self, route: bytes, data: bytes) -> bool:
         """Send *data* on the link of *route*; False: it is gone, or too much waits in it.
@@ -164,7 +164,7 @@ class Listener:
         self._zap.close()
         self._router.close()
         self._inside.close()
-        self._porch.close(LINGER_MS / 1_000)
+        self._acceptor.close(LINGER_MS / 1_000)
 
 
 def _sender(frame: zmq.Frame) -> bytes | None:

@@ -31,10 +31,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from peermesh.errors import BadFrame, NotReached, PairingFailed
-from peermesh.mesh.codes import Code
-from peermesh.mesh.guess import USED, Guess
-from peermesh.mesh.introductions import LENGTH_BYTES, MESSAGE_LIMIT, Introduction, decode, frame, length
-from peermesh.mesh.listening import listen
+from peermesh.mesh.hosts.sockets import listen
+from peermesh.mesh.pairing.codes import Code
+from peermesh.mesh.pairing.guess import USED, Guess
+from peermesh.mesh.pairing.introductions import (
+    LENGTH_BYTES,
+    MESSAGE_LIMIT,
+    Introduction,
+    decode,
+    frame,
+    length,
+)
 
 __all__ = ["Counts", "Introduction", "Offer", "answer"]
 
@@ -115,19 +122,19 @@ class Offer:
         self._settled = asyncio.Event()
         self.counts = Counts()
 
-    async def open(self, addresses: Sequence[str] | None = None, port: int = 0) -> int:
-        """Listen on *port* (0: a free one) of *addresses* (``None``: all), and say which port it is.
+    async def open(self, addresses: Sequence[str] = ("*",), ports: Sequence[int] = (0,)) -> int:
+        """Listen on the first of *ports* that is free (0: any) of *addresses* (``*``: all), and say which it is.
 
         Raises:
             NoPairing: the extra is not installed.
             PairingFailed: it was open already, and a code is good for one offer.
-            OSError: it is not possible to listen there; it may be tried elsewhere.
+            CannotListen: not there; it may be tried elsewhere.
         """
         if self._guess is not None or self._outcome is not None:
             raise PairingFailed(USED)
         # A thread, for the import would hold up whatever else this process does by a tenth of a second.
         guess = await asyncio.to_thread(Guess, self._code, answers=False)
-        sockets = listen(addresses, port, AT_ONCE)
+        sockets = listen(addresses, ports)
         self._guess = guess
         for one in sockets:
             server = await asyncio.start_server(self._serve, sock=one, limit=MESSAGE_LIMIT, backlog=AT_ONCE)

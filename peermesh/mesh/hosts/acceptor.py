@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from peermesh.mesh.passage import Passage
+from peermesh.mesh.hosts.bridge import Bridge
 
 # Taken in one turn, and the rest after a full turn: at most 1,600 a second, whatever comes.
 AT_ONCE = 32
@@ -82,11 +82,11 @@ class Rate:
         return True
 
 
-class Porch:
+class Acceptor:
     """Takes connections, and passes on those that are within the limits.
 
     Args:
-        listening: bound TCP sockets; closed with the porch.
+        listening: bound TCP sockets; closed with the acceptor.
         inside: path of the Unix socket on which ZeroMQ listens.
         limits: what strangers may take.
         counts: is kept up to date.
@@ -97,9 +97,9 @@ class Porch:
     ) -> None:
         self._listening, self._inside, self._limits, self._counts = listening, inside, limits, counts
         self._loop = asyncio.get_running_loop()
-        self._strangers: dict[Passage, str] = {}  # in handshake, the oldest first, with their addresses
+        self._strangers: dict[Bridge, str] = {}  # in handshake, the oldest first, with their addresses
         self._from: Counter[str] = Counter()
-        self._links: set[Passage] = set()
+        self._links: set[Bridge] = set()
         self._rate = Rate(limits.handshakes_per_second, self._loop.time())
         self._rates: dict[str, Rate] = {}
         self._rest_over: asyncio.TimerHandle | None = None
@@ -152,8 +152,8 @@ class Porch:
             return
         if len(self._strangers) >= self._limits.unauthenticated:
             next(iter(self._strangers)).close()
-        passage = Passage(self, taken, self._inside, self._limits.handshake_seconds)
-        self._strangers[passage] = address
+        bridge = Bridge(self, taken, self._inside, self._limits.handshake_seconds)
+        self._strangers[bridge] = address
         self._from[address] += 1
         _tune(taken)
 
@@ -167,7 +167,7 @@ class Porch:
             del self._rates[next(iter(self._rates))]
         return rate
 
-    # ------------------------------------------------------------ told by passages
+    # ------------------------------------------------------------ told by bridges
 
     def may_begin(self) -> bool:
         """Whether one more handshake may begin."""
@@ -176,20 +176,20 @@ class Porch:
         self._counts.turned_away += 1
         return False
 
-    def admitted(self, passage: Passage) -> None:
-        """The handshake of *passage* succeeded."""
-        self._forget(passage)
-        self._links.add(passage)
+    def admitted(self, bridge: Bridge) -> None:
+        """The handshake of *bridge* succeeded."""
+        self._forget(bridge)
+        self._links.add(bridge)
         self._counts.accepted += 1
 
-    def over(self, passage: Passage, *, failed: bool) -> None:
-        """*passage* was closed; *failed*: in a handshake that was neither refused nor turned away."""
-        self._links.discard(passage)
-        if self._forget(passage) and failed:
+    def over(self, bridge: Bridge, *, failed: bool) -> None:
+        """*bridge* was closed; *failed*: in a handshake that was neither refused nor turned away."""
+        self._links.discard(bridge)
+        if self._forget(bridge) and failed:
             self._counts.failed += 1
 
-    def _forget(self, passage: Passage) -> bool:
-        address = self._strangers.pop(passage, None)
+    def _forget(self, bridge: Bridge) -> bool:
+        address = self._strangers.pop(bridge, None)
         if address is None:
             return False
         self._from[address] -= 1
@@ -204,14 +204,14 @@ class Porch:
         for one in self._listening:
             self._loop.remove_reader(one)
             one.close()
-        for passage in list(self._strangers):
-            passage.close()
+        for bridge in list(self._strangers):
+            bridge.close()
         if self._links:
             self._loop.call_later(linger, self._cut)
 
     def _cut(self) -> None:
-        for passage in list(self._links):
-            passage.close()
+        for bridge in list(self._links):
+            bridge.close()
 
 
 def _tune(taken: socket.socket) -> None:

@@ -10,7 +10,7 @@ from typing import cast
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from peermesh.mesh.sealed import AT_ONCE, Context, push, sealed
+from peermesh.mesh.hosts.sealed import AT_ONCE, Context, push, sealed
 
 CONNECT_SECONDS = 5.0
 HANDSHAKE_SECONDS = 5.0

@@ -1,0 +1,1 @@
+"""Links between machines: CURVE over TCP, bounded against strangers."""

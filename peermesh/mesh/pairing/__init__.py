@@ -1,0 +1,1 @@
+"""Two machines are made known to each other by a short code."""
