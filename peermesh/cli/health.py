@@ -54,6 +54,9 @@ def status_command(as_json: bool) -> None:
             else "no waiter: messages come at the next turn"
         )
         rows.insert(4, ("wakes", f"{answer['wakes']} since the person typed; {waiter}"))
+    if answer["hosts"]:
+        machines = (f"{name} ({'up' if up else 'not reached'})" for name, up in answer["hosts"].items())
+        rows.insert(-1, ("machines", ", ".join(machines)))
     for head, words in rows:
         click.echo(f"{click.style(f'{head:8}', dim=True)} {words}")
     for words in answer["trouble"]:

@@ -37,7 +37,7 @@ def _host(one: dict[str, Any], answer: dict[str, Any]) -> Finding:
         return finding("fine", one["name"], f"up{at}, {draw.count(one['sessions'], 'session')}")
     seen = f"last seen {draw.ago(one['last_seen'])}" if one["last_seen"] else "never seen since it is trusted"
     failed = [(where, why) for where, why, _ in one["tried"] if why][-NAMED:]
-    tried = "; ".join(f"{where}: {why}" for where, why in failed) or "no address to try"
+    tried = "; ".join(f"{where}: {why}" for where, why in failed) or "nothing that has failed so far"
     return finding("note", one["name"], f"not reached, {seen}. Tried {tried}", _advice(one, answer, failed))
 
 

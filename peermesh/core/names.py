@@ -95,9 +95,10 @@ def find(wanted: str, cards: Collection[Card], here: str) -> Card:
 
 
 def nearest(wanted: str, cards: Collection[Card]) -> list[str]:
-    """The names most like *wanted*."""
-    by_key = {key(c.name): c.name for c in cards}
-    name = key(wanted.partition("@")[0])
+    """The names most like *wanted*; with a host, those of that host before any other."""
+    name, _, host = (key(part) for part in wanted.partition("@"))
+    there = [c for c in cards if host and key(c.host) == host]
+    by_key = {key(c.name): c.address if there else c.name for c in there or cards}
     close = difflib.get_close_matches(name, list(by_key), n=CHOICES, cutoff=0.5)
     within = [k for k in by_key if name and name in k]
     return [by_key[k] for k in dict.fromkeys([*close, *within])][:CHOICES]

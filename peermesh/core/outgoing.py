@@ -184,7 +184,9 @@ class Outgoing:
             return
         yield HangUp(peer)
         if other.pending:
-            yield MoveOut(tuple(n for n, _ in other.pending), State.REFUSED, "gone: that peer was forgotten")
+            yield MoveOut(
+                tuple(n for n, _ in other.pending), State.REFUSED, "gone: that peer is not known any more"
+            )
         if other.receipts:
             yield Told(peer, tuple(other.receipts.items()))
 

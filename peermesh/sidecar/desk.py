@@ -66,6 +66,7 @@ class Desk:
         self._questions: dict[Token, Question] = {}
         self._closed = False
         self._post: Post
+        self._lan = LanDesk(sidecar)
         self._verbs: dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]] = {
             "hook": self._hook,
             "wait": self._wait,
@@ -81,7 +82,7 @@ class Desk:
             "scope": self._scope,
             "status": self._status,
             "down": self._down,
-            **LanDesk(sidecar).verbs,
+            **self._lan.verbs,
         }
 
     def attach(self, post: Post) -> None:
@@ -379,6 +380,7 @@ class Desk:
             "wakes": engine.turns.budget.spent if engine.turns else 0,
             "keeper": sidecar.keeper.holds,
             "lan": sidecar.keeper.lan_state(),
+            "hosts": self._lan.up(),
             "rumours": sidecar.keeper.rumours(),
             "bad_frames": self._post.bad_frames,
             "bad_requests": sidecar.door.bad_requests,

@@ -63,6 +63,11 @@ class LanDesk:
         """How the gate fares, in whichever sidecar it runs; {} if none does."""
         return lanstate.read(self._sidecar.root)
 
+    def up(self) -> dict[str, bool]:
+        """Each trusted host's name, and whether it is reached just now."""
+        links = self.state().get("hosts", {})
+        return {one.name: bool(links.get(one.key, {}).get("up")) for one in self._sidecar.trust.read().hosts}
+
     # ------------------------------------------------------------ who is trusted
 
     def _hosts(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:

@@ -87,10 +87,6 @@ def test_hosts_meet_over_a_line_that_loses_a_fifth() -> None:
             lap.close()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="sidecar/joining.py dials each address once: the first attempt that fails ends the join, though it has 8 s",
-)
 def test_joining_outlasts_a_break() -> None:
     """A line that is dead for the first four of the eight seconds that a join takes at most."""
     with Network("desk", "lap") as lan:
