@@ -23,7 +23,7 @@ PATIENCE = 6.0
 # Addresses of one host that are tried at a time, and between two such rounds a pause that grows.
 AT_ONCE = 8
 FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 10.0
 # Rosters that a host may tell at once, and in a second after that: each is a commit.
 ROSTERS, ROSTERS_A_SECOND = 100.0, 10.0
 # What became of an address is told by `peer doctor` for so many of one host.
