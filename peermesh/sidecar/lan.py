@@ -39,6 +39,7 @@ class LanDesk:
     def __init__(self, sidecar: Sidecar) -> None:
         self._sidecar = sidecar
         self._waiting: set[asyncio.Task[None]] = set()
+        self._open_door = b""  # the secret of an invitation that nobody was given
         self.verbs: dict[str, Verb] = {
             "hosts": self._hosts,
             "invite": self._invite,
@@ -149,9 +150,9 @@ class LanDesk:
     def _gate(self, caller: Caller, number: int, fields: dict[str, Any]) -> None:
         """What a host says of itself when it is introduced by a short code; it listens for a while."""
         self._must_have_lan()
-        self._sidecar.trust.invite(
-            secrets.token_bytes(SECRET_BYTES)
-        )  # nobody knows it: only the door is opened
+        self._close_door()
+        self._open_door = secrets.token_bytes(SECRET_BYTES)
+        self._sidecar.trust.invite(self._open_door)  # nobody is told this one: it only makes the gate listen
         self._listening(
             caller,
             number,
@@ -168,6 +169,12 @@ class LanDesk:
         """A command waits at a port for whoever types its code: the keeper says so by mDNS."""
         offers.write(self._sidecar.root, int(fields["nameplate"]), int(fields["port"]), int(fields["pid"]))
         return {}
+
+    def _close_door(self) -> None:
+        """The gate need not listen any longer for a code's sake."""
+        if self._open_door:
+            self._sidecar.trust.revoke(self._open_door)
+            self._open_door = b""
 
     def _offers(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
         return {"offers": self.state().get("offers", [])}
@@ -246,6 +253,7 @@ class LanDesk:
         places = tuple(check_address(str(one)) for one in list(fields.get("addresses") or []))
         wish = _wish(fields)
         one = self._sidecar.trust.add(key, wish or str(fields["host"]), places, exact=bool(wish))
+        self._close_door()
         self._sidecar.nudge()
         return _row(one)
 

@@ -264,6 +264,13 @@ class TrustStore:
             draft.trust = replace(draft.trust, invites=(*_open(draft.trust), one)[-HOSTS:])
         return one
 
+    def revoke(self, secret: bytes) -> None:
+        """The invitation with *secret* is void; no harm if it is already."""
+        digest = _digest(secret)
+        with self._changing() as draft:
+            left = tuple(one for one in draft.trust.invites if one.digest != digest)
+            draft.trust = replace(draft.trust, invites=left)
+
     def inviting(self) -> bool:
         """Whether an invitation is open."""
         return bool(_open(self.read()))

@@ -9,7 +9,7 @@ import pytest
 
 from peermesh.errors import BadUsage, InviteRefused, KeyChanged, NotTrusted
 from peermesh.store import trust as module
-from peermesh.store.trust import HOSTS, INVITE_LIFE, TRIES, Trust, TrustStore, fingerprint
+from peermesh.store.trust import HOSTS, INVITE_LIFE, SECRET_BYTES, TRIES, Trust, TrustStore, fingerprint
 from tests.store.trusts import LAP, NEW, OLD, OTHER, SECRET, WRONG, again, key, names
 
 
@@ -303,3 +303,15 @@ def test_fingerprints(store: TrustStore) -> None:
     assert len(found) == 500
     assert all([len(part) for part in one.split("-")] == [4, 4, 4] for one in found)
     assert fingerprint(LAP) == fingerprint(LAP)
+
+
+def test_revoked(store: TrustStore) -> None:
+    """An invitation that was taken back lets nobody in; others stay."""
+    mine, other = b"m" * SECRET_BYTES, b"o" * SECRET_BYTES
+    store.invite(mine)
+    store.invite(other)
+    store.revoke(mine)
+    store.revoke(mine)
+    with pytest.raises(InviteRefused):
+        store.redeem(mine, LAP, "lap", ())
+    assert store.redeem(other, LAP, "lap", ()).name == "lap"
