@@ -56,7 +56,7 @@ def _for_the_guest(wrong: PeerError) -> str:
     """Why a guest is refused, in words that help on its side, and short enough for the wire."""
     if isinstance(wrong, KeyChanged):
         return (
-            "it trusts another host by your name. If that was this one before it was set up anew: there, "
+            "it trusts a host by your name with another key. If that was this one before it was set up anew: there, "
             "peer trust remove NAME. If it is another machine of that name: there, peer invite --as NAME"
         )
     return str(wrong)[: hostwire.TEXT]
@@ -85,6 +85,9 @@ class Owner(Protocol):
 
     def log(self, words: str) -> None:
         """Leave a line in the sidecar's log."""
+
+    def warn(self, words: str) -> None:
+        """The same, for what a person should know."""
 
 
 class Gate:
@@ -344,7 +347,8 @@ class Gate:
         try:
             one = self._owner.trust.redeem(join.secret, key, join.name, places(join.addresses, join.port))
         except PeerError as wrong:
-            self._owner.log(f"gate: an attempt to join was refused: {wrong}")
+            note = self._owner.warn if isinstance(wrong, KeyChanged) else self._owner.log
+            note(f"an attempt to join was refused: {wrong}")
             return No(wrong.code, _for_the_guest(wrong))
         self._owner.log(f"gate: {one.name} joined")
         self.nudged()

@@ -25,7 +25,10 @@ def test_a_taken_name_is_an_alarm() -> None:
             token = desk.run("invite")["token"]
             code, kind, words = error(other, "join", token)
             assert (code, kind) == (5, "key-changed")
-            assert "lap is trusted already, with another key" in words
+            assert "a host by your name with another key" in words
+            assert "lap is trusted already, with another key" in str(
+                desk.ask(desk.keeper() or "", "status")["trouble"]
+            )
             assert (trusted(desk), trusted(other)) == (["lap"], [])
             # It invites: the guest sounds the alarm.
             code, kind, words = error(desk, "join", other.run("invite")["token"])
