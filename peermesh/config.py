@@ -145,6 +145,19 @@ def lan() -> bool:
     return setting("PEER_LAN").lower() not in ("off", "0", "no", "false")
 
 
+def lan_forbidden() -> bool:
+    """Whether the environment of just this process keeps it from the LAN, whatever the settings file says."""
+    return "PEER_LAN" in os.environ and not lan()
+
+
+def why_no_lan() -> str:
+    """What switched the LAN off, and what to do about it."""
+    given = os.environ.get("PEER_LAN")
+    if given is None:
+        return "the LAN is off on this machine; switch it on with `peer lan on`"
+    return f"PEER_LAN={given} in the environment switches the LAN off here; unset it to use the LAN"
+
+
 def interfaces() -> list[str] | None:
     """The network interfaces that ``PEER_INTERFACES`` names (comma between), or ``None`` to choose."""
     names = [name.strip() for name in setting("PEER_INTERFACES").split(",")]

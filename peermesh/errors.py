@@ -105,7 +105,7 @@ class SwitchedOff(PeerError):
 class NotTrusted(PeerError):
     """No such host is trusted here. `peer trust` lists those that are."""
 
-    code, exit = "not-trusted", Exit.REFUSED
+    code, exit = "not-trusted", Exit.NO_PEER
 
 
 class KeyChanged(PeerError):
@@ -127,7 +127,7 @@ class PairingFailed(PeerError):
 
 
 class LanOff(PeerError):
-    """The LAN is switched off here (PEER_LAN=off). Other hosts cannot be reached."""
+    """The LAN is off on this machine; switch it on with `peer lan on`."""
 
     code, exit = "lan-off", Exit.REFUSED
 

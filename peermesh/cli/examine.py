@@ -115,7 +115,7 @@ def _answers(directory: str) -> bool | None:
 
 def _lan(root: str) -> Iterator[Finding]:
     if not config.lan():
-        yield _finding("note", "LAN", "off by PEER_LAN; everything on this host works")
+        yield _finding("note", "LAN", f"{config.why_no_lan()}. Everything on this machine works")
         return
     for directory in _directories(root):
         near = knock(directory)

@@ -11,6 +11,7 @@ import click
 from peermesh import config
 from peermesh.cli import draw, link
 from peermesh.cli.options import json_option
+from peermesh.core.clean import span
 from peermesh.errors import SwitchedOff
 
 # Two hosts that just met have each other's sessions after a greeting or two.
@@ -27,15 +28,21 @@ LOOK = 0.1
     metavar="HOST[:PORT]",
     help="Where I can be reached, if not at my own addresses (a tunnel, a VPN). May be repeated.",
 )
+@click.option("--cancel", is_flag=True, help="Take back the invitations that nobody used yet.")
 @json_option
-def invite_command(name: str, addresses: tuple[str, ...], as_json: bool) -> None:
+def invite_command(name: str, addresses: tuple[str, ...], cancel: bool, as_json: bool) -> None:
     """Print an invitation for another machine: good once, for ten minutes, for three tries.
 
     \b
     Example:
-      peer invite                                      then, on the other machine: peer join TOKEN
-      ssh desktop peer join "$(peer invite)"           both in one line
+      peer invite                               then, on the other machine: peer join TOKEN
+      ssh desktop peer join "$(peer invite)"    both in one line
     """
+    if cancel:
+        near, answer = link.ask("uninvite")
+        near.close()
+        _say(answer, as_json, f"{draw.count(answer['cancelled'], 'invitation')} taken back")
+        return
     near, answer = link.ask("invite", name=name, addresses=list(addresses))
     near.close()
     if as_json:
@@ -123,6 +130,9 @@ def trust_command(ctx: click.Context, as_json: bool) -> None:
             [_host_row(one) for one in answer["hosts"]],
             [{} if one["up"] else {"dim": True} for one in answer["hosts"]],
         )
+    for until in answer["invites"]:
+        left = span(max(0.0, until - time.time()))
+        click.secho(f"1 invitation is open for {left} more (peer invite --cancel)", fg="yellow")
     if answer["fingerprint"]:
         click.secho(f"this machine: {answer['host']}, {answer['fingerprint']}", dim=True)
     if answer["refused"]:
@@ -132,6 +142,8 @@ def trust_command(ctx: click.Context, as_json: bool) -> None:
 def _host_row(one: dict[str, Any]) -> tuple[str, str, str, str, str]:
     if one["up"]:
         status = f"up, {draw.count(one['sessions'], 'session')}"
+    elif one["refuses"]:
+        status = "does not trust us"
     else:
         status = f"seen {draw.ago(one['last_seen'])}" if one["last_seen"] else "not seen yet"
     where = one["endpoint"] or next(iter(one["addresses"]), "")
@@ -175,25 +187,39 @@ def remove_command(name: str, as_json: bool) -> None:
 
 
 @click.command("connect", short_help="Where other machines are, if they are not found by themselves.")
-@click.argument("address", metavar="HOST[:PORT]")
+@click.argument("address", metavar="[HOST[:PORT]]", required=False)
 @click.option("--forget", is_flag=True, help="Look there no longer.")
 @json_option
-def connect_command(address: str, forget: bool, as_json: bool) -> None:
+def connect_command(address: str | None, forget: bool, as_json: bool) -> None:
     """Remember an address at which a trusted machine is looked for: in networks without multicast, over a
-    VPN or a tunnel. Only a machine with a trusted key is spoken with there.
+    VPN or a tunnel. Only a machine with a trusted key is spoken with there. Without an address: list them.
 
     \b
     Example:
       peer connect desktop.tailnet.example
       peer connect 10.8.0.2:7337
     """
-    near, answer = link.ask("connect", address=address, forget=forget)
+    near, answer = link.ask("connect", address=address or "", forget=forget)
     near.close()
+    if not address:
+        _looked_for(answer, as_json)
+        return
     if forget:
         _say(answer, as_json, f"{address} is forgotten")
         return
     rest = "" if answer["hosts"] else "; nobody is trusted yet: peer invite, and there peer join TOKEN"
     _say(answer, as_json, f"trusted machines are looked for at {address} too{rest}")
+
+
+def _looked_for(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        draw.as_json(answer)
+        return
+    for one in answer["connect"]:
+        how = "a trusted machine is there" if one["up"] else one["why"] or "not in use"
+        click.echo(f"{one['address']}  {click.style(how, dim=True)}")
+    if not answer["connect"]:
+        click.echo("no address is remembered; machines are looked for by mDNS and where they were before")
 
 
 @click.command("lan", short_help="Show the LAN, or switch it on or off for this machine.")
@@ -216,18 +242,32 @@ def lan_command(switch: str | None, as_json: bool) -> None:
                 f"PEER_LAN={os.environ['PEER_LAN']} in the environment decides here; unset it first"
             )
         config.change_setting(root, "PEER_LAN", switch)
-    near, answer = link.ask("hosts")
-    near.close()
+    answer = _settled(switch)
     if as_json:
         draw.as_json(answer)
         return
     if not answer["lan"]:
-        click.echo("the LAN is off: nothing listens, and no packet is sent")
+        click.echo(
+            "the LAN is off: nothing listens, and no packet is sent"
+            + (" (closing)" if answer["gate"] else "")
+        )
     elif answer["port"]:
         where = ", ".join(answer["addresses"]) or "no network"
         click.echo(f"{answer['host']} listens on TCP port {answer['port']} ({where}) for machines it trusts")
     else:
         click.echo(f"on; {answer['trouble'] or 'nothing listens until a machine is trusted: peer invite'}")
+
+
+def _settled(switch: str | None) -> dict[str, Any]:
+    """How things stand; after a change, as soon as it has taken effect."""
+    deadline = time.monotonic() + MEETING
+    while True:
+        near, answer = link.ask("lan", changed=switch is not None)
+        near.close()
+        done = not answer["gate"] if switch == "off" else bool(answer["port"] or not answer["hosts"])
+        if switch is None or done or answer["trouble"] or time.monotonic() > deadline:
+            return answer
+        time.sleep(LOOK)
 
 
 def _say(answer: dict[str, Any], as_json: bool, words: str) -> None:

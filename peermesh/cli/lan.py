@@ -10,7 +10,6 @@ from peermesh.cli.findings import Finding, finding
 
 # Of the addresses of one machine that were tried, so many are named.
 NAMED = 4
-REFUSED = "refused"  # how a reason begins when the other side answered and did not want us
 
 
 def findings(answer: dict[str, Any]) -> Iterator[Finding]:
@@ -19,8 +18,10 @@ def findings(answer: dict[str, Any]) -> Iterator[Finding]:
         yield finding(
             "wrong", "listening", answer["trouble"], "set PEER_PORT to a free port, or end what has it"
         )
+    elif answer["hosts"] and not answer["addresses"]:
+        yield finding("wrong", "network", "this machine is on none", "connect it, or look at PEER_INTERFACES")
     elif answer["port"]:
-        where = ", ".join(answer["addresses"]) or "no network"
+        where = ", ".join(answer["addresses"])
         yield finding("fine", "listening", f"TCP port {answer['port']} ({where}), for trusted machines only")
     else:
         yield finding(
@@ -36,18 +37,25 @@ def _host(one: dict[str, Any], answer: dict[str, Any]) -> Finding:
         at = f" at {one['endpoint']}" if one["endpoint"] else ", it dialled"
         return finding("fine", one["name"], f"up{at}, {draw.count(one['sessions'], 'session')}")
     seen = f"last seen {draw.ago(one['last_seen'])}" if one["last_seen"] else "never seen since it is trusted"
+    if one["refuses"]:
+        return finding(
+            "wrong", one["name"], f"it does not trust this machine (any more), {seen}", _advice(one, answer)
+        )
     failed = [(where, why) for where, why, _ in one["tried"] if why][-NAMED:]
     tried = "; ".join(f"{where}: {why}" for where, why in failed) or "nothing that has failed so far"
-    return finding("note", one["name"], f"not reached, {seen}. Tried {tried}", _advice(one, answer, failed))
+    return finding("note", one["name"], f"not reached, {seen}. Tried {tried}", _advice(one, answer))
 
 
-def _advice(one: dict[str, Any], answer: dict[str, Any], failed: list[tuple[str, str]]) -> str:
-    if any(why.startswith(REFUSED) and "not known" in why for _, why in failed):
-        return f"it does not trust this machine (any more): peer trust remove {one['name']}, then peer invite again"
+def _advice(one: dict[str, Any], answer: dict[str, Any]) -> str:
+    if one["refuses"]:
+        return "pair again: here peer invite, there peer join TOKEN"
+    if not answer["addresses"]:
+        return "connect this machine to a network"
     if one["heard"]:
         ports = sorted({where.rpartition(":")[2] for where in one["heard"]})
         return (
-            f"it is heard by mDNS and does not answer: a firewall there may keep out TCP port {', '.join(ports)} "
+            "mDNS heard of it lately, and it does not answer: it just went to sleep or lost its network, or a "
+            f"firewall there keeps out TCP port {', '.join(ports)} "
             f"(with ufw: sudo ufw allow {ports[0]}/tcp); one open port of the two machines is enough, this one's "
             f"is {answer['port']}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 from peermesh import config
 from peermesh.cli import hosts, link
 from peermesh.cli.options import json_option
-from peermesh.errors import BadUsage, NotReached
+from peermesh.errors import BadUsage, NotReached, PairingFailed
 from peermesh.mesh.pairing.codes import Code, new_code
 from peermesh.mesh.pairing.handshake import Introduction, Offer, answer
 
@@ -28,13 +29,13 @@ PORT = 7347
 
 
 @click.command("pair", short_help="Make two machines known to each other by a short code.")
-@click.argument("code", required=False)
+@click.argument("code", nargs=-1)
 @click.option(
     "--host", metavar="ADDRESS[:PORT]", help="Where the other machine is, in a network without multicast."
 )
 @click.option("--as", "name", default="", help="What the other machine is to be called here.")
 @json_option
-def pair_command(code: str | None, host: str | None, name: str, as_json: bool) -> None:
+def pair_command(code: tuple[str, ...], host: str | None, name: str, as_json: bool) -> None:
     """Show a code here; type it on the other machine. It is good for one guess, within ten minutes.
 
     \b
@@ -42,20 +43,35 @@ def pair_command(code: str | None, host: str | None, name: str, as_json: bool) -
       peer pair                       shows a code, such as 7-guitar-ocean
       peer pair 7-guitar-ocean        on the other machine
     """
+    parsed = _parsed(" ".join(code)) if code else None
+    wrong = False
+    try:
+        row = _pair(parsed, host, name)
+    except PairingFailed:
+        wrong = True
+        raise
+    finally:
+        near, _ = link.ask("offer", nameplate=0, port=0, pid=0, done=True, wrong=wrong)
+        near.close()
+    hosts.met(row, as_json)
+
+
+def _pair(parsed: Code | None, host: str | None, name: str) -> dict[str, Any]:
+    """The host that is trusted now."""
     near, me = link.ask("gate")
     near.close()
     myself = Introduction(bytes.fromhex(me["key"]), me["name"][:40], me["port"], tuple(me["addresses"][:8]))
     places: tuple[str, ...] = ()
-    if code is None:
+    if parsed is None:
         other = asyncio.run(_offer(myself))
     else:
-        other, places = _answer(_parsed(code), myself, host)
+        other, places = _answer(parsed, myself, host)
     spelled = tuple(_with_port(one, other.port) for one in (*places, *other.addresses)) if other.port else ()
     near, row = link.ask(
         "introduce", key=other.key.hex(), host=other.name, name=name, addresses=list(dict.fromkeys(spelled))
     )
     near.close()
-    hosts.met(row, as_json)
+    return row
 
 
 def _parsed(text: str) -> Code:
@@ -86,7 +102,6 @@ async def _offer(me: Introduction) -> Introduction:
         raise NotReached("nobody came within ten minutes; the code is void") from late
     finally:
         await offer.close()
-        _publish(0, 0)
 
 
 def _publish(nameplate: int, port: int) -> None:
@@ -112,6 +127,8 @@ def _split(text: str) -> tuple[str, int]:
 
 def _found(nameplate: int) -> list[tuple[str, int]]:
     """Where the code with that number is offered, as mDNS tells."""
+    if sys.stderr.isatty():
+        click.secho("looking for the other machine on this network …", dim=True, err=True)
     deadline = time.monotonic() + FINDING
     while time.monotonic() < deadline:
         near, said = link.ask("offers")

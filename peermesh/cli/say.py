@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from peermesh import config
 from peermesh.cli import draw, link
 from peermesh.cli.options import Peers, body, json_option, timeout_option
 from peermesh.core.words import KINDS
@@ -96,6 +97,7 @@ def reply_command(
 
 def _say(fields: dict[str, Any], wait: str | None, timeout: float, as_json: bool) -> None:
     patience = timeout if wait else GLANCE
+    fields["lan"] = not config.lan_forbidden()
     near, answer = link.ask("send", **fields, wait=wait or "safe", within=patience, patience=patience + SLACK)
     near.close()
     _print_states(answer, as_json)
@@ -103,6 +105,8 @@ def _say(fields: dict[str, Any], wait: str | None, timeout: float, as_json: bool
     if any(row["state"] == "refused" for row in rows):
         sys.exit(Exit.REFUSED)
     if wait and not answer["reached"]:
+        if not as_json:
+            click.echo(f"not {wait} within {timeout:g} s; peer sent shows what becomes of it", err=True)
         sys.exit(Exit.NOT_YET)
 
 
@@ -136,6 +140,9 @@ def ask_command(
     if to.startswith("@"):
         raise click.UsageError("A question goes to one peer; use `peer send --kind question` for a group.")
     fields = {"to": to, "body": body(text, file), "kind": "question", "urgent": urgent, "wait": "shown"}
+    fields["lan"] = not config.lan_forbidden()
+    if sys.stderr.isatty() and not as_json:
+        click.secho(f"waiting up to {timeout:g} s for an answer; Ctrl-C loses nothing", dim=True, err=True)
     near, answer = link.ask("send", **fields, answer=True, within=timeout, patience=timeout + SLACK)
     if answer.get("answered"):
         _print_answer(answer, as_json)

@@ -13,6 +13,8 @@ from peermesh.cli.options import json_option
 
 # Without --all, peers that went away longer ago than this are left out.
 LATELY = 86_400.0  # seconds
+# How often the list is asked for again while other machines are being met.
+LOOK = 0.1
 
 
 @click.command("list")
@@ -26,8 +28,7 @@ def list_command(everything: bool, as_json: bool) -> None:
       peer list
       peer list --all --json
     """
-    near, answer = link.ask("list", cwd=os.getcwd())
-    near.close()
+    answer = _everybody()
     rows, elsewhere = _chosen(answer, everything)
     if as_json:
         draw.as_json(rows)
@@ -41,6 +42,16 @@ def list_command(everything: bool, as_json: bool) -> None:
     if elsewhere:
         click.secho(f"{elsewhere} more elsewhere: peer list --all", dim=True)
     draw.unread(answer)
+
+
+def _everybody() -> dict[str, Any]:
+    """Who is known; by a sidecar that began just now, as soon as it has met the other machines."""
+    while True:
+        near, answer = link.ask("list", cwd=os.getcwd())
+        near.close()
+        if not answer["meeting"]:
+            return answer
+        time.sleep(LOOK)
 
 
 def _chosen(answer: dict[str, Any], everything: bool) -> tuple[list[dict[str, Any]], int]:

@@ -89,6 +89,8 @@ def find(wanted: str, cards: Collection[Card], here: str) -> Card:
     named = named or [c for c in cards if c.id == wanted]
     if len(named) > 1:
         raise Ambiguous(wanted, [f"{c.address} ({c.id})" for c in named[:CHOICES]])
+    if not named and any(key(c.host) == key(wanted) for c in cards):
+        raise Unknown(wanted, [f"@host:{wanted}"])  # a machine, not a session
     if not named:
         raise Unknown(wanted, nearest(wanted, cards))
     return named[0]
@@ -98,7 +100,7 @@ def nearest(wanted: str, cards: Collection[Card]) -> list[str]:
     """The names most like *wanted*; with a host, those of that host before any other."""
     name, _, host = (key(part) for part in wanted.partition("@"))
     there = [c for c in cards if host and key(c.host) == host]
-    by_key = {key(c.name): c.address if there else c.name for c in there or cards}
+    by_key = {key(c.name): c.address if host else c.name for c in there or cards}
     close = difflib.get_close_matches(name, list(by_key), n=CHOICES, cutoff=0.5)
     within = [k for k in by_key if name and name in k]
     return [by_key[k] for k in dict.fromkeys([*close, *within])][:CHOICES]
@@ -120,4 +122,9 @@ def members(group: str, cards: Iterable[Card], me: Card) -> list[Card]:
     test = tests.get(word)
     if test is None or (argument == "" and word == "@role") or (argument and word in ("@all", "@repo")):
         raise Unknown(group, ["@all", "@repo", "@host:NAME", "@role:NAME"])
-    return [c for c in cards if c.id != me.id and not c.person and test(c)]
+    known = list(cards)
+    hosts = {key(c.host): c.host for c in (*known, me)}
+    if word == "@host" and argument and key(argument) not in hosts:
+        close = difflib.get_close_matches(key(argument), list(hosts), n=CHOICES, cutoff=0.5)
+        raise Unknown(group, [f"@host:{hosts[one]}" for one in close or hosts])
+    return [c for c in known if c.id != me.id and not c.person and test(c)]

@@ -34,6 +34,8 @@ HIGH_WATER = 1_000
 
 Key = TypeVar("Key", bound=Hashable)
 Context = zmq.Context[zmq.Socket[bytes]]
+# What sockets raise, for instance when there are no descriptors left.
+LinkError = zmq.ZMQError
 
 
 def make_context() -> Context:

@@ -228,6 +228,8 @@ class Desk:
             to = [self._sender(reply_to)]
         else:
             raise BadRequest("a message to nobody")
+        if fields.get("lan") is False:
+            to = self._lan.here_only(to)
         token = self._open(caller, number, self._answers)
         self._post.put(
             Say(
@@ -278,6 +280,7 @@ class Desk:
                     "state": state.value,
                     "why": why,
                     "here": self._sidecar.is_live(peer),
+                    "waits_for": self._lan.waits_for(card.host_key) if card and card.host_key else "",
                     "answers": self._post.engine.outgoing.other(peer).link.answers,
                 }
             )
@@ -339,6 +342,7 @@ class Desk:
             "repo_key": key,
             "peers": rows,
             "unread": self._unread(),
+            "meeting": self._lan.meeting(),
         }
 
     def _name(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:

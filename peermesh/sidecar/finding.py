@@ -8,15 +8,15 @@ from collections.abc import Collection, Iterable, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from peermesh.mesh.hosts.token import with_port
+from peermesh.mesh.hosts.token import USUAL_PORT, with_port
 from peermesh.sidecar.resolving import Resolver
 
 if TYPE_CHECKING:
     from peermesh.discovery.record import Rumour
     from peermesh.store.trust import Trust
 
-# "peer" on a telephone's keys; the next ones for other users of the same machine.
-PORTS = tuple(range(7337, 7347))
+# The usual one, and the next ones for other users of the same machine.
+PORTS = tuple(range(USUAL_PORT, USUAL_PORT + 10))
 TAG_BYTES = 10
 
 
@@ -70,15 +70,16 @@ class Finder:
         """The instances whose records led to the endpoint *spot*."""
         return [instance for found in self._found.values() for one, instance in found if one == spot]
 
-    def endpoints(self, key: str, trust: Trust, own: Collection[str]) -> list[str]:
-        """Where a host may be, the likeliest first: heard of now, where it was, what a person said.
+    def endpoints(self, key: str, trust: Trust, own: Collection[str]) -> tuple[list[str], list[str]]:
+        """Where a host may be: as heard by mDNS, and as known otherwise (where it was, what a person said).
 
         *own*: where we are ourselves.
         """
-        known = trust.by_key(key)
-        said = [with_port(one, PORTS[0]) for one in trust.connect]
-        found = self._resolver.addresses((*self.heard(key), *(known.addresses if known else ()), *said))
-        return [one for one in found if one not in own]
+        one = trust.by_key(key)
+        said = [with_port(place, PORTS[0]) for place in trust.connect]
+        known = self._resolver.addresses((*(one.addresses if one else ()), *said))
+        heard = self.heard(key)
+        return [e for e in heard if e not in own], [e for e in known if e not in own and e not in heard]
 
     def close(self) -> None:
         """Look up no more names."""

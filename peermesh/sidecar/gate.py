@@ -38,7 +38,7 @@ from peermesh.sidecar import lanstate, offers
 from peermesh.sidecar.finding import PORTS, Finder, endpoint, places, tag_of
 from peermesh.sidecar.relays import Relays
 from peermesh.sidecar.rosters import Rosters
-from peermesh.sidecar.ways import SILENCE, Host, Way
+from peermesh.sidecar.ways import DISTRUST, SILENCE, Host, Way
 from peermesh.store.trust import Trust, TrustStore
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 # A port that could not be had is tried again.
 RETRY = 10.0  # seconds
+# Handshakes and frames of unknown keys while an invitation is open: each guest has a handshake and a frame.
+GUESTS = 32
 # Which of many wrong frames are noted in the log.
 STRANGE = (1, 10, 100, 1_000, 10_000)
 
@@ -76,6 +78,9 @@ class Owner(Protocol):
 
     def roster(self, secret: bytes) -> Mapping[PeerId, Entry]:
         """Who is on this host, for others; with *secret* their directories are made unreadable."""
+
+    def openings(self) -> int:
+        """How often the shared file was opened: more than once when it was lost."""
 
     def sweep_soon(self) -> None:
         """Deliver what the absent left behind: a host came back."""
@@ -116,6 +121,9 @@ class Gate:
         self._addresses: tuple[str, ...] = ()
         self._last_trust = Trust()
         self._noted: object = None
+        self._openings = owner.openings()
+        self._inviting = False
+        self._guests_admitted, self._invites_then = 0, 0
         self.doubt: Callable[[str], None] = lambda _: None  # told of an instance that led nowhere
         self.wrong = 0  # frames of other hosts that they may not send
         self.trouble = ""
@@ -137,12 +145,19 @@ class Gate:
 
     def tick(self, addresses: tuple[str, ...]) -> None:
         """Twice a second, and when something changed: follow trust, keep links, tell what is new."""
-        trust = self._owner.trust.read()
+        trust = self._read_trust()
+        if self._owner.openings() != self._openings:
+            self._openings = self._owner.openings()
+            self._begin_anew("what was known of it is lost")
         if addresses != self._addresses:
             self._moved(addresses)
         if trust != self._last_trust:
             self._follow(trust)
-        self._listen_as(bool(trust.hosts) or self._owner.trust.inviting())
+        inviting = self._owner.trust.inviting()
+        if self._inviting and not inviting and trust.hosts:
+            self._close_listener()  # guests that only stayed are gone; the others dial again at once
+        self._inviting = inviting
+        self._listen_as(bool(trust.hosts) or inviting)
         for host in list(self._hosts.values()):
             self._keep(host, trust)
         self._rosters.tell(self._up_ways())
@@ -150,9 +165,26 @@ class Gate:
         if self._listener is not None:
             self._listener.look()
 
+    def _read_trust(self) -> Trust:
+        """Who is trusted; if that cannot be read, nobody is."""
+        try:
+            return self._owner.trust.read()
+        except (PeerError, OSError):
+            self._begin_anew("the list of trusted machines cannot be read")
+            raise
+
+    def _begin_anew(self, why: str) -> None:
+        """Cut all links; they are dialled again."""
+        for host in self._hosts.values():
+            for way in host.ways():
+                self._lost(host, way, why)
+            host.soon()
+
     def _moved(self, addresses: tuple[str, ...]) -> None:
         """This host hangs on its networks in another way than before."""
         self._addresses = addresses
+        if not addresses:
+            self._begin_anew("this machine is on no network")
         if config.interfaces():
             self._close_listener()  # it listens on addresses that may be gone
         for host in self._hosts.values():
@@ -164,12 +196,14 @@ class Gate:
         removed = [key for key in self._hosts if key not in keys]
         for key in removed:
             self._owner.log(f"gate: {self.name_of(key)} is not trusted any more")
+            for way in self._hosts[key].ways():
+                way.send(No("not-trusted", DISTRUST))  # so that its person need not guess
             self._drop(self._hosts.pop(key))
         if removed and self._listener is not None:
             self._close_listener()  # the only way to cut what they dialled; the others dial again at once
         for key in keys - set(self._hosts):
             self._hosts[key] = Host(key, lambda where, key=key: self._dial(key, where), self._failed)  # type: ignore[misc]
-        self._rosters.forget(keys)
+        self._rosters.forget(set(trust.removed) - keys)
         self._last_trust = trust
         self._finder.look(self._hosts)
         for host in self._hosts.values():
@@ -221,8 +255,14 @@ class Gate:
             self._listener = None
 
     def _admits(self, key: bytes) -> bool:
-        trust = self._owner.trust
-        return trust.read().by_key(key.hex()) is not None or trust.inviting()
+        trust = self._owner.trust.read()
+        if trust.by_key(key.hex()) is not None:
+            return True
+        invites = len(trust.open_invites())
+        if invites != self._invites_then:
+            self._invites_then, self._guests_admitted = invites, 0
+        self._guests_admitted += 1  # asked at each handshake and for each frame
+        return bool(invites) and self._guests_admitted <= GUESTS
 
     # ------------------------------------------------------------ finding and dialling
 
@@ -249,7 +289,7 @@ class Gate:
             self._lost(host, host.outbound, "both dialled; the other's link is kept")
         if host.way is None and self._public:
             own = {endpoint(one, self.port) for one in self._addresses}
-            host.try_addresses(self._finder.endpoints(host.key, trust, own))
+            host.try_addresses(*self._finder.endpoints(host.key, trust, own))
 
     def _dial(self, key: str, where: str) -> Dialler:
         dialler = Dialler(
@@ -281,7 +321,7 @@ class Gate:
     def _heard_back(self, key: str, where: str, data: bytes) -> None:
         """A frame on a link that we dialled."""
         host, frame = self._hosts.get(key), self._read(data)
-        if host is None or frame is None:
+        if host is None or frame is None or self._owner.trust.read().by_key(key) is None:
             return
         way = host.outbound if host.outbound is not None and host.outbound.endpoint == where else None
         if isinstance(frame, Greet) and way is None:
@@ -290,7 +330,7 @@ class Gate:
                 way.send(Beat())  # of the addresses that were tried, this one is used
                 self._up(host, frame, where)
         elif isinstance(frame, No):
-            host.give_up(where, line(clean(frame.why), 200))
+            self._unwanted(host, way, where, frame)
         elif isinstance(frame, Again | Leave) and way is not None:
             self._lost(
                 host, way, "it left" if isinstance(frame, Leave) else "it does not know this link any more"
@@ -308,7 +348,7 @@ class Gate:
         if isinstance(frame, Join):
             listener.send(route, hostwire.encode(self._join(key.hex(), frame)))
         elif host is None:
-            listener.send(route, hostwire.encode(No("not-trusted", "you are not trusted here")))
+            listener.send(route, hostwire.encode(No("not-trusted", DISTRUST)))
         elif isinstance(frame, Greet):
             self._greeted(host, route, frame, listener)
         elif way is None or way.broken or way.key != host.key:
@@ -316,10 +356,19 @@ class Gate:
         elif isinstance(frame, Leave):
             self._lost(host, way, "it left")
             host.soon()
+        elif isinstance(frame, No):
+            self._unwanted(host, way, "its own dial", frame)
         else:
             if way is not host.inbound:
                 self._chosen(host, way)
             self._hear(way, frame)
+
+    def _unwanted(self, host: Host, way: Way | None, where: str, no: No) -> None:
+        why = line(clean(no.why), 200)
+        host.give_up(where, why)
+        host.note(where, why)
+        if way is not None:
+            self._lost(host, way, why)
 
     def _greeted(self, host: Host, route: bytes, frame: Greet, listener: Listener) -> None:
         """It tries several of our addresses at once: which link it chose shows by what it says next."""
@@ -339,6 +388,7 @@ class Gate:
         if host.inbound is not None:
             self._lost(host, host.inbound, "it dialled again")
         host.inbound = way
+        host.forget_tries()
         host.stop_trying()
         if way.greet is not None:
             self._up(host, way.greet, "")
@@ -421,8 +471,11 @@ class Gate:
         self._relays.lost(way)
         if host.way is None:
             self._owner.log(f"gate: {self.name_of(host.key)} is down: {why}")
-            if host.key in self._hosts:
-                self._remotes.link(host.key, up=False, clock=time.time())
+            try:
+                if host.key in self._hosts:
+                    self._remotes.link(host.key, up=False, clock=time.time())
+            except PeerError as wrong:  # it is down all the same; the next gate begins with nobody up
+                self._owner.log(f"gate: {wrong}")
             self._owner.heard(host.key)
 
     def _lost_inbound(self, way: Way) -> None:
@@ -484,8 +537,11 @@ class Gate:
             "hosts": {key: self._state_of(host) for key, host in self._hosts.items()},
         }
         if state != self._noted:
-            self._noted = state
-            lanstate.write(self._owner.root, state)
+            try:
+                lanstate.write(self._owner.root, state)
+                self._noted = state
+            except OSError as wrong:
+                self._owner.log(f"gate: {wrong}")
 
     def _state_of(self, host: Host) -> dict[str, Any]:
         way = host.way
@@ -493,6 +549,7 @@ class Gate:
             "up": way is not None,
             "endpoint": way.endpoint if way is not None else "",
             "heard": self._finder.heard(host.key),
+            "refuses": host.unwanted,
             "tried": [[one.endpoint, one.why, one.at] for one in host.tried.values()],
         }
 

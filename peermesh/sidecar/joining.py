@@ -25,7 +25,7 @@ PAUSE = 0.3
 # How a dialler's reason begins when the other side does not want us; and when it does not know our key, which
 # means that no invitation is open.
 REFUSED = "refused:"
-UNKNOWN = "refused: this host is not known"
+UNKNOWN = "refused: it does not trust"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ class Joining:
         tried = "; ".join(f"{where}: {why}" for where, why in self._why.items())
         self._end(
             NotReached(
-                f"the inviting host was not reached ({tried}). Is it on this network, and may TCP come in at that "
-                "port there?"
+                f"the inviting host was not reached ({tried}). Is it on this network, may TCP come in at that port "
+                "there, and is the invitation fresh? Nothing listens there any more if it was used or is too old"
             )
         )
 

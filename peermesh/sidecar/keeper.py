@@ -50,6 +50,9 @@ class Host(Protocol):
     def stand_in(self, peer: PeerId) -> None:
         """Deliver what *peer*, who is away, left behind."""
 
+    def nobody_is_up(self) -> None:
+        """Whatever the last keeper left standing between hosts is not so any more."""
+
     def open_gate(self) -> Gate:
         """The way to other hosts."""
 
@@ -130,9 +133,12 @@ class Keeper:
 
     async def _turn(self) -> None:
         if self._lock is None:
+            if config.lan_forbidden() and self._another_may():
+                return
             self._lock = take_lock(os.path.join(self._host.root, "keeper.lock"))
             if self._lock is None:
                 return
+            self._host.nobody_is_up()
             # Hooks of an older version of this installation become ours. Only the keeper needs this module.
             from peermesh.hooks.plugin import refresh
 
@@ -154,6 +160,11 @@ class Keeper:
             self._looked = now
             await self._advertise(now)
 
+    def _another_may(self) -> bool:
+        """Whether a sidecar lives here that was not kept from the LAN: the LAN is for that one to keep."""
+        folder = os.path.join(self._host.root, "peers")
+        return any(instance_name(os.path.join(folder, one)) for one in living(self._host.root))
+
     async def _leave_lan(self) -> None:
         self._close_gate()
         if self._responder is not None:
@@ -170,9 +181,7 @@ class Keeper:
             self.gate = self._host.open_gate()
             self.gate.nudged, self.gate.doubt = self.nudged, self._doubt
             self._hear()
-        from peermesh.discovery.mdns import own_addresses
-
-        self.gate.tick(own_addresses(config.interfaces()))
+        self.gate.tick(self.addresses())
 
     def _close_gate(self) -> None:
         if self.gate is not None:
@@ -184,9 +193,19 @@ class Keeper:
         if self._soon is None and self.holds:
             self._soon = asyncio.get_running_loop().call_later(GATHER, self._now)
 
+    @staticmethod
+    def addresses() -> tuple[str, ...]:
+        """Where this host is on its networks."""
+        from peermesh.discovery.mdns import own_addresses
+
+        return own_addresses(config.interfaces())
+
     def _now(self) -> None:
         self._soon = None
-        if not self.holds or not config.lan():
+        if not self.holds:
+            return
+        if not config.lan():
+            self._close_gate()  # what is said by mDNS ends with the keeper's next look
             return
         try:
             self._mind_gate()
@@ -313,11 +332,13 @@ class Keeper:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
-        self._close_gate()
-        if self._responder is not None:
-            await self._responder.close()
-        if self._lock is not None:
-            free_lock(self._lock)
-            self._lock = None
+        try:
+            self._close_gate()
+            if self._responder is not None:
+                await self._responder.close()
+        finally:
+            if self._lock is not None:
+                free_lock(self._lock)
+                self._lock = None
         if then is not None:
             then()

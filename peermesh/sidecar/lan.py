@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import time
 from collections.abc import Callable, Coroutine
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from peermesh import config
 from peermesh.errors import BadRequest, BadUsage, CannotListen, LanOff, NotReached, PeerError
-from peermesh.mesh.hosts.token import Token, check_address, choose
+from peermesh.mesh.hosts.token import USUAL_PORT, Token, check_address, choose, with_port
 from peermesh.sidecar import lanstate, offers
 from peermesh.sidecar.resolving import look_up
 from peermesh.store.trust import KEY_BYTES, SECRET_BYTES, Trusted, fingerprint
 
 if TYPE_CHECKING:
+    from peermesh.core.words import Card
     from peermesh.door.server import Caller
     from peermesh.sidecar.joining import Welcomed
     from peermesh.sidecar.process import Sidecar
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 # A port is opened at the keeper's next look, half a second later.
 LISTENING = 6.0  # seconds
 LOOK = 0.05
+# A gate that begins has its links within this, if it can have them.
+MEETING = 1.0
 # The longest name a host may be wished.
 NAME = 60
 
@@ -42,6 +46,7 @@ class LanDesk:
         self._open_door = b""  # the secret of an invitation that nobody was given
         self.verbs: dict[str, Verb] = {
             "hosts": self._hosts,
+            "lan": self._switched,
             "invite": self._invite,
             "join": self._join,
             "gate": self._gate,
@@ -51,14 +56,13 @@ class LanDesk:
             "rename_host": self._rename,
             "remove_host": self._remove,
             "connect": self._connect,
+            "uninvite": self._uninvite,
         }
 
     @staticmethod
     def _must_have_lan() -> None:
         if not config.lan():
-            raise LanOff(
-                "the LAN is switched off here by PEER_LAN=off, in the environment or in the settings file"
-            )
+            raise LanOff(config.why_no_lan())
 
     def state(self) -> dict[str, Any]:
         """How the gate fares, in whichever sidecar it runs; {} if none does."""
@@ -68,6 +72,11 @@ class LanDesk:
         """Each trusted host's name, and whether it is reached just now."""
         links = self.state().get("hosts", {})
         return {one.name: bool(links.get(one.key, {}).get("up")) for one in self._sidecar.trust.read().hosts}
+
+    def meeting(self) -> bool:
+        """Whether this sidecar began just now, and other hosts may be reached in a moment."""
+        fresh = time.time() - self._sidecar.started < MEETING
+        return fresh and config.lan() and not all(self.up().values())
 
     # ------------------------------------------------------------ who is trusted
 
@@ -86,6 +95,7 @@ class LanDesk:
                     "up": bool(link.get("up")),
                     "endpoint": link.get("endpoint", ""),
                     "last_seen": last.seen_at if last else None,
+                    "refuses": bool(link.get("refuses")),
                     "sessions": len(here),
                     "heard": link.get("heard", []),
                     "tried": link.get("tried", []),
@@ -102,10 +112,39 @@ class LanDesk:
             "strangers": state.get("strangers", 0),
             "wrong": state.get("wrong", 0),
             "refused": trust.refused,
-            "invites": len(trust.invites),
+            "invites": [one.until for one in trust.open_invites() if one.given],
             "connect": list(trust.connect),
             "hosts": rows,
         }
+
+    def _switched(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """After `peer lan on` or `off`: the keeper looks at once. *gate*: whether a link may still be open."""
+        if fields.get("changed"):
+            self._sidecar.nudge()
+        open_ = os.path.exists(config.gate_link(self._sidecar.root)) and bool(self.state().get("port"))
+        return {**self._hosts(caller, number, fields), "gate": open_}
+
+    @staticmethod
+    def here_only(to: list[Card]) -> list[Card]:
+        """Of those addressed, the ones on this machine, for a command that was told PEER_LAN=off.
+
+        Raises:
+            LanOff: there is none.
+        """
+        here = [one for one in to if not one.host_key]
+        if not here:
+            raise LanOff("PEER_LAN=off in the environment of this command: nothing is said to other machines")
+        return here
+
+    def waits_for(self, key: str) -> str:
+        """Why what is said to the host *key* does not leave, as far as that is known; "" if it may."""
+        if not config.lan():
+            return config.why_no_lan()
+        link, one = self.state().get("hosts", {}).get(key, {}), self._sidecar.trust.read().by_key(key)
+        name = one.name if one is not None else "its machine"
+        if link.get("refuses"):
+            return f"{name} does not trust this machine any more"
+        return "" if link.get("up") else f"{name} is not reached just now"
 
     def _rename(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
         return _row(self._sidecar.trust.rename(str(fields["name"]), str(fields["new"])))
@@ -117,16 +156,37 @@ class LanDesk:
 
     def _connect(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
         self._must_have_lan()
+        if not fields.get("address"):
+            return self._looked_for()
         address = check_address(str(fields["address"]))
         known = self._sidecar.trust.connect(address, forget=bool(fields.get("forget")))
         self._sidecar.nudge()
         return {"connect": list(known), "hosts": len(self._sidecar.trust.read().hosts)}
 
+    def _looked_for(self) -> dict[str, Any]:
+        """The addresses that a person gave, and what became of each when it was tried last."""
+        links = self.state().get("hosts", {}).values()
+        tried = {endpoint: why for link in links for endpoint, why, _ in link.get("tried", [])}
+        up = {link["endpoint"] for link in links if link["up"]}
+        rows = []
+        for one in self._sidecar.trust.read().connect:
+            place = with_port(one, USUAL_PORT)
+            rows.append({"address": one, "up": place in up, "why": tried.get(place, "")})
+        return {"connect": rows, "hosts": len(self._sidecar.trust.read().hosts)}
+
     # ------------------------------------------------------------ letting in
+
+    def _uninvite(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"cancelled": self._sidecar.trust.uninvite()}
 
     def _invite(self, caller: Caller, number: int, fields: dict[str, Any]) -> None:
         self._must_have_lan()
         named = [check_address(str(one)) for one in list(fields.get("addresses") or [])]
+        if not named and not self._sidecar.keeper.addresses():
+            raise NotReached(
+                "this machine is on no network; connect it to one, or say where it is reached: "
+                "peer invite --address HOST"
+            )
         secret = secrets.token_bytes(SECRET_BYTES)
         self._sidecar.trust.invite(secret, _wish(fields))
         self._listening(
@@ -152,7 +212,9 @@ class LanDesk:
         self._must_have_lan()
         self._close_door()
         self._open_door = secrets.token_bytes(SECRET_BYTES)
-        self._sidecar.trust.invite(self._open_door)  # nobody is told this one: it only makes the gate listen
+        self._sidecar.trust.invite(
+            self._open_door, given=False
+        )  # nobody is told this one: it only makes the gate listen
         self._listening(
             caller,
             number,
@@ -167,6 +229,10 @@ class LanDesk:
 
     def _offer(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
         """A command waits at a port for whoever types its code: the keeper says so by mDNS."""
+        if fields.get("wrong"):
+            self._sidecar.trust.count_refused()
+        if fields.get("done"):
+            self._close_door()
         offers.write(self._sidecar.root, int(fields["nameplate"]), int(fields["port"]), int(fields["pid"]))
         return {}
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from peermesh import config
 from peermesh.core.rosters import AWAY, PEERS_LIMIT, Entry
 from peermesh.core.words import Card, PeerId
+from peermesh.sidecar.post import Busy
 from peermesh.sidecar.session import turn_of
 from peermesh.store.host import HostStore
 from peermesh.store.trust import TrustStore
@@ -37,16 +38,17 @@ class Neighbours:
     def read(self) -> list[Card]:
         """Their cards, with the names that their hosts have here; those of trusted hosts only."""
         names = {one.key: one.name for one in self._trust.read().hosts}
-        up = {key for key, state in self._host.remotes.hosts().items() if state.up}
+        hosts = self._host.remotes.hosts()
         self._entries = {}
         for entry in self._host.remotes.entries():
             card = entry.card
             if card.host_key not in names:
                 continue
-            status = entry.status if card.host_key in up else AWAY
-            self._entries[card.id] = replace(
-                entry, card=replace(card, host=names[card.host_key]), status=status
-            )
+            known = replace(entry, card=replace(card, host=names[card.host_key]))
+            state = hosts.get(card.host_key)
+            if entry.here and not (state is not None and state.up):
+                known = replace(known, status=AWAY, since=state.seen_at if state is not None else entry.since)
+            self._entries[card.id] = known
         return [entry.card for entry in self._entries.values()]
 
     def get(self, peer: PeerId) -> Entry | None:
@@ -54,33 +56,43 @@ class Neighbours:
         return self._entries.get(peer)
 
     def elsewhere(self, peer: PeerId) -> str | None:
-        """Where a peer of another host is reached; ``None`` if nobody there knows it.
+        """Where a peer of another host is reached; ``None`` if nobody knows it any more.
 
-        A host that is trusted and was not heard yet may know it: then we wait.
+        Only a host that a person removed is forgotten with its peers. One that is not trusted because the list
+        was lost may be again; and one that was not heard yet may know the peer.
         """
-        trusted = {one.key for one in self._trust.read().hosts}
-        unheard = trusted - set(self._host.remotes.hosts())
-        if self._host.remotes.host_of(peer) in trusted or unheard:
-            return config.gate_link(self._root)
-        return None
+        if self._host.remotes.host_of(peer) is None:
+            unheard = {one.key for one in self._trust.read().hosts} - set(self._host.remotes.hosts())
+            if not unheard:
+                return None
+        if not config.lan():
+            raise Busy
+        return config.gate_link(self._root)
+
+
+def hidden(root: str, peer: PeerId) -> bool:
+    """Whether a peer that lives keeps away from the LAN: it was started with PEER_LAN=off."""
+    return not os.path.exists(os.path.join(config.peer_dir(root, peer), "instance"))
 
 
 def roster(
     root: str,
     cards: Iterable[Card],
     is_live: Callable[[PeerId], bool],
-    seen_at: Callable[[PeerId], float],
+    seen: Mapping[PeerId, float],
     secret: bytes,
 ) -> dict[PeerId, Entry]:
     """Who is on this host, for others: no directory, and no path in what makes two checkouts the same."""
     entries = {}
-    for card in sorted(cards, key=lambda one: seen_at(one.id), reverse=True)[:PEERS_LIMIT]:
+    for card in sorted(cards, key=lambda one: seen.get(one.id, 0.0), reverse=True)[:PEERS_LIMIT]:
         live = is_live(card.id)
+        if live and hidden(root, card.id):
+            continue
         turn, since = turn_of(config.peer_dir(root, card.id)) if live and not card.person else ("", 0.0)
         entries[card.id] = Entry(
             replace(card, host="", cwd="", repo_key=_unreadable(card.repo_key, secret)),
             (turn or "here") if live else AWAY,
-            since or seen_at(card.id),
+            since or seen.get(card.id, 0.0),
         )
     return entries
 

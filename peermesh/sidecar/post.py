@@ -25,6 +25,7 @@ from peermesh.core.script import (
     Keep,
     KeepIn,
     KeepOut,
+    LinkLost,
     MoveIn,
     MoveOut,
     NoSuchPeer,
@@ -45,7 +46,7 @@ from peermesh.core.script import (
 )
 from peermesh.core.words import Card, Message, PeerId
 from peermesh.errors import PeerError
-from peermesh.mesh.links import Links
+from peermesh.mesh.links import LinkError, Links
 from peermesh.store.mailbox import Mailbox
 from peermesh.store.sqlite import translated_os
 
@@ -58,6 +59,10 @@ PAUSE = 1.0  # seconds
 
 # The mark of undelivered mail is taken away after so long a rest.
 MARK_QUIET = 1.0  # seconds
+
+
+class Busy(Exception):
+    """Not now: whoever asked is to try again in a moment."""
 
 
 class Surroundings(Protocol):
@@ -147,7 +152,8 @@ class Post:
             self._perform(effects)
         except PeerError as wrong:
             self._recover(inputs, effects, wrong)
-        self._set_alarm()
+        finally:
+            self._set_alarm()
         self.after()
 
     def _perform(self, effects: list[Effect]) -> None:
@@ -189,11 +195,7 @@ class Post:
     def _speak(self, what: Speak) -> None:
         match what:
             case Dial(peer):
-                path = self._around.reach(peer)
-                if path is None:
-                    self.put(NoSuchPeer(peer))
-                else:
-                    self.links.dial(peer, path)
+                self._dial(peer)
             case HangUp(peer):
                 self.links.hang_up(peer)
             case Tell(peer, frame):
@@ -203,6 +205,19 @@ class Post:
                 self.links.tell(peer, Mail(message, prev))
             case Reply(route, frame):
                 self.links.reply(route, frame)
+
+    def _dial(self, peer: PeerId) -> None:
+        try:
+            path = self._around.reach(peer)
+            if path is not None:
+                self.links.dial(peer, path)
+        except (Busy, OSError, LinkError) as wrong:
+            if not isinstance(wrong, Busy):
+                self._around.log(f"{self.engine.card.name}: {peer} cannot be dialled: {wrong}")
+            self.put(LinkLost(peer))  # it is tried again, after a pause
+            return
+        if path is None:
+            self.put(NoSuchPeer(peer))
 
     def _recover(self, inputs: list[Input], effects: list[Effect], wrong: PeerError) -> None:
         """Nothing of the batch was kept: say nothing of it, and go back to what the disk holds."""

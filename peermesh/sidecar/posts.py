@@ -17,9 +17,10 @@ from peermesh.core.frames import Bye
 from peermesh.core.script import Answer
 from peermesh.core.words import Card, PeerId
 from peermesh.errors import BadFrame, PeerError
-from peermesh.mesh.links import Dealers, Links, end_context, make_context
+from peermesh.mesh.hosts.sockets import raise_descriptors
+from peermesh.mesh.links import Dealers, LinkError, Links, end_context, make_context
 from peermesh.mesh.wire import encode
-from peermesh.sidecar.post import Post
+from peermesh.sidecar.post import Busy, Post
 from peermesh.sidecar.presence import free_lock, is_locked, take_lock
 from peermesh.sidecar.session import unlink_if_to
 from peermesh.store.host import HostStore
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 # itself may be waiting for its lock.
 STAND_IN_QUIET = 0.15  # seconds
 STAND_IN_LONGEST = 2.0
+# Each takes about a dozen descriptors, and ZeroMQ does not bear running out of them.
+STAND_INS = 64
+DESCRIPTORS_OF_ONE, DESCRIPTORS_KEPT = 16, 512
 # Peers that did not come back for so long, with nothing waiting for them, are forgotten.
 FORGET = 30 * 86_400.0
 
@@ -56,6 +60,7 @@ class Posts:
         self._posts: dict[PeerId, Post] = {}
         self._locks: dict[PeerId, int] = {}
         self._own: PeerId | None = None
+        self._most = max(4, min(STAND_INS, (raise_descriptors() - DESCRIPTORS_KEPT) // DESCRIPTORS_OF_ONE))
         self.forgot: Callable[[], None] = lambda: None  # called when a peer is known no longer
         self.elsewhere: Callable[[PeerId], str | None] = lambda _: (
             None
@@ -82,7 +87,11 @@ class Posts:
             self._warn(f"the damaged mailbox of {card.name} was set aside as {mailbox.set_aside}")
         if mailbox.born:
             self.write_card(card)
-        post = Post(self, card, directory, mailbox, budget=budget, answer=answer)
+        try:
+            post = Post(self, card, directory, mailbox, budget=budget, answer=answer)
+        except BaseException:
+            mailbox.close()
+            raise
         self._posts[card.id], self._locks[card.id] = post, lock
         return post
 
@@ -130,7 +139,11 @@ class Posts:
         return is_locked(os.path.join(config.peer_dir(self._root, peer), "lock"))
 
     def reach(self, peer: PeerId) -> str | None:
-        """Where *peer* listens; ``None`` if nobody ever will. If it is away, we stand in for it first."""
+        """Where *peer* listens; ``None`` if nobody ever will. If it is away, we stand in for it first.
+
+        Raises:
+            Busy: it is away, and we stand in for as many as we can.
+        """
         return self.reach_here(peer) or self.elsewhere(peer)
 
     def reach_here(self, peer: PeerId) -> str | None:
@@ -149,13 +162,19 @@ class Posts:
         lock = take_lock(os.path.join(directory, "lock"))
         if lock is None:
             return
+        if len(self._posts) > self._most:
+            free_lock(lock)
+            raise Busy
         try:
             card = self._host.card(peer)
             if card is not None:
                 self._open(card, lock)
-        except (PeerError, OSError) as wrong:
+        except (PeerError, OSError, LinkError) as wrong:
             card = None
             self.log(f"the mailbox of {peer} cannot be opened: {wrong}")
+        except BaseException:
+            free_lock(lock)
+            raise
         if card is None:
             free_lock(lock)
             return

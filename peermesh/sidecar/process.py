@@ -22,7 +22,8 @@ from peermesh.errors import NameTaken, PeerError
 from peermesh.sidecar.desk import Desk
 from peermesh.sidecar.enrol import Spec, answers, own_lock, register, unmark_off
 from peermesh.sidecar.keeper import Keeper, instance_name
-from peermesh.sidecar.neighbours import Neighbours, roster
+from peermesh.sidecar.neighbours import Neighbours, hidden, roster
+from peermesh.sidecar.post import Busy
 from peermesh.sidecar.posts import Posts
 from peermesh.sidecar.presence import Watch, alive
 from peermesh.sidecar.session import Session, clients_of, link_to, unlink_if_to
@@ -73,6 +74,7 @@ class Sidecar:
         self._ticks = 0
         self._revision: object = None
         self._cards: list[Card] = []
+        self._seen: dict[PeerId, float] = {}
 
     # ------------------------------------------------------------ starting
 
@@ -111,7 +113,8 @@ class Sidecar:
         if not self.card.person:
             self._attend(self.spec.client)
         self._link(self.spec.session)
-        instance_name(self.directory, make=True)
+        if not config.lan_forbidden():  # other hosts are not told of a peer without one
+            instance_name(self.directory, make=True)
         await self.door.open()
         self._started()
         self.nudge()
@@ -219,6 +222,8 @@ class Sidecar:
 
     def reach_here(self, peer: PeerId) -> str | None:
         """For the gate: where *peer*, of this host, listens."""
+        if self.posts.is_live(peer) and hidden(self.root, peer):
+            raise Busy
         return self.posts.reach_here(peer)
 
     def open_gate(self) -> Gate:
@@ -228,7 +233,16 @@ class Sidecar:
     def roster(self, secret: bytes) -> dict[PeerId, Entry]:
         """For the gate: who is on this host."""
         mine = [card for card in self.cards() if not card.host_key]
-        return roster(self.root, mine, self.is_live_here, self.seen_at, secret)
+        return roster(self.root, mine, self.is_live_here, self.host.seen(), secret)
+
+    def openings(self) -> int:
+        """For the gate: how often the shared file was opened; more than once when it was lost."""
+        return self.host.openings
+
+    def nobody_is_up(self) -> None:
+        """For the keeper: whatever the last one left standing between hosts is not so any more."""
+        self.host.remotes.nobody_is_up()
+        self._changed()
 
     def sweep_soon(self) -> None:
         """For the gate: a host came back."""
@@ -247,7 +261,8 @@ class Sidecar:
 
     def stand_in(self, peer: PeerId) -> None:
         """For the keeper: deliver what *peer*, who is away, left behind."""
-        self.posts.stand_in(peer)
+        with contextlib.suppress(Busy):  # its next sweep tries again
+            self.posts.stand_in(peer)
 
     def forget_old(self) -> None:
         """For the keeper: forget who will not come back."""
@@ -258,6 +273,7 @@ class Sidecar:
         revision = (self.host.revision(), self.trust.revision())
         if revision != self._revision:
             self._revision, self._cards = revision, [*self.host.cards(), *self.neighbours.read()]
+            self._seen = self.host.seen()
         return self._cards
 
     def _changed(self) -> None:
@@ -269,7 +285,7 @@ class Sidecar:
         elsewhere = self.neighbours.get(peer)
         if elsewhere is not None:
             return elsewhere.since
-        return self.host.seen().get(peer, 0.0)
+        return self._seen.get(peer, 0.0)
 
     def recent(self, card: Card) -> bool:
         """Whether a group means *card* too: it is here, or was lately and may be resumed."""
@@ -346,6 +362,11 @@ class Sidecar:
 
     def _look_around(self) -> None:
         self.posts.look()
+        if self.trust.set_aside:
+            self.warn(
+                f"the damaged list of trusted machines was set aside as {self.trust.set_aside}; pair again"
+            )
+            self.trust.set_aside = None
         if not os.path.exists(os.path.join(self.directory, "pid")):
             self._write_pid()  # a keeper took us for dead just as we began
         if self.session is not None:

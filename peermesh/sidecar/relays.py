@@ -8,6 +8,7 @@ engines at both ends resend and drop repeats, so a relay may forget everything a
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
@@ -19,6 +20,7 @@ from peermesh.errors import BadFrame
 from peermesh.mesh import wire
 from peermesh.mesh.hosts.wire import Answer, Ask, Part
 from peermesh.mesh.links import Dealers, Router
+from peermesh.sidecar.post import Busy
 
 if TYPE_CHECKING:
     from peermesh.core.script import Route
@@ -30,9 +32,11 @@ Pair = tuple[PeerId, PeerId]  # who asks, and whom
 # Frames above this size are mail: they need not be looked into on their way out.
 SMALL = 512  # bytes
 # Pairs of peers that one host may have open at a time; the one unused longest is closed for a new one.
-CHANNELS = 500
+CHANNELS = 300
 # A pair that fell silent: engines say bye after a minute.
 IDLE = 180.0  # seconds
+# Local peers that are told at once that a host is back, and the pause before the next ones (seconds).
+POKES, POKE_PAUSE = 20, 0.1
 # Local peers that wait for a host to come back.
 WANTING = 10_000
 
@@ -63,6 +67,15 @@ class Around(Protocol):
 
 
 @dataclass(slots=True)
+class _Outward:
+    """A pair whose asking peer is on this host."""
+
+    way: Way
+    pair: Pair
+    used: float = field(default_factory=time.monotonic)
+
+
+@dataclass(slots=True)
 class _Inward:
     """A pair whose asking peer is on another host."""
 
@@ -82,9 +95,10 @@ class Relays:
 
     def __init__(self, context: Context, root: str, around: Around) -> None:
         self._around = around
+        self._loop = asyncio.get_running_loop()
         self._router = Router(context, config.gate_link(root), self._from_here)
         self._dealers: Dealers[tuple[int, Pair]] = Dealers(context, self._back, self._cut)
-        self._out: dict[Route, tuple[Way, Pair]] = {}
+        self._out: dict[Route, _Outward] = {}
         self._routes: dict[tuple[int, Pair], Route] = {}
         self._in: dict[tuple[int, Pair], _Inward] = {}
         self._wanting: dict[Pair, None] = {}
@@ -104,8 +118,8 @@ class Relays:
             else:
                 self._router.send(route, wire.encode(Denied("hello-first")))
             return
-        way, pair = known
-        if not way.send(Ask(*pair, data)):
+        known.used = time.monotonic()
+        if not known.way.send(Ask(*known.pair, data)):
             self._hang_up(route)
         elif isinstance(frame, Bye):
             self._forget(route)
@@ -121,7 +135,7 @@ class Relays:
         before = self._routes.get((id(way), pair))
         if before is not None:
             self._forget(before)
-        self._out[route] = (way, pair)
+        self._out[route] = _Outward(way, pair)
         self._routes[(id(way), pair)] = route
 
     def _want(self, pair: Pair) -> None:
@@ -133,19 +147,20 @@ class Relays:
     def _hang_up(self, route: Route) -> None:
         known = self._out.get(route)
         if known is not None:
-            self._want(known[1])
+            self._want(known.pair)
         self._forget(route)
         self._router.send(route, wire.encode(Bye()))
 
     def _forget(self, route: Route) -> None:
         known = self._out.pop(route, None)
         if known is not None:
-            self._routes.pop((id(known[0]), known[1]), None)
+            self._routes.pop((id(known.way), known.pair), None)
 
     def answered(self, way: Way, answer: Answer) -> None:
         """What a peer there said back."""
         route = self._routes.get((id(way), (answer.me, answer.you)))
         if route is not None:
+            self._out[route].used = time.monotonic()
             self._router.send(route, answer.frame)
 
     def parted(self, way: Way, part: Part) -> None:
@@ -175,7 +190,7 @@ class Relays:
             self._pass_on(way, key, frame)
 
     def _dial(self, way: Way, pair: Pair, hello: Hello) -> None:
-        path = self._around.reach(pair[1]) if (hello.me, hello.you) == pair else None
+        path = self._reach(pair[1]) if (hello.me, hello.you) == pair else None
         if path is None:
             way.send(Part(*pair))
             return
@@ -187,6 +202,13 @@ class Relays:
         self._in[key] = _Inward(way, pair)
         self._dealers.dial(key, path)
         self._dealers.send(key, wire.encode(hello))
+
+    def _reach(self, peer: PeerId) -> str | None:
+        """Where *peer*, of this host, listens; ``None`` if it is none of ours, or not now."""
+        try:
+            return self._around.reach(peer)
+        except Busy:
+            return None
 
     def _pass_on(self, way: Way, key: tuple[int, Pair], frame: Frame) -> None:
         self._in[key].used = time.monotonic()
@@ -222,8 +244,8 @@ class Relays:
 
     def lost(self, way: Way) -> None:
         """A way to another host is cut."""
-        for route, (one, _) in list(self._out.items()):
-            if one is way:
+        for route, outward in list(self._out.items()):
+            if outward.way is way:
                 self._hang_up(route)
         for key, inward in list(self._in.items()):
             if inward.way is way:
@@ -234,12 +256,14 @@ class Relays:
         mine = [pair for pair in self._wanting if self._around.host_of(pair[1]) == key]
         for pair in mine:
             del self._wanting[pair]
-            if self._around.is_live(pair[0]):
-                self._poke(*pair)
+        live = [pair for pair in mine if self._around.is_live(pair[0])]
+        for number, pair in enumerate(live):
+            # Not all at once: each takes a socket for a moment.
+            self._loop.call_later(number // POKES * POKE_PAUSE, self._poke, *pair)
 
     def _poke(self, me: PeerId, you: PeerId) -> None:
         """A hello from *you*, by which the engine of *me* sees that it is there."""
-        path = self._around.reach(me)
+        path = None if self._dealers.closed else self._reach(me)
         if path is None:
             return
         self._pokes += 1
@@ -256,6 +280,8 @@ class Relays:
         old = time.monotonic() - IDLE
         for key in [key for key, inward in self._in.items() if inward.used < old]:
             self._close(key, tell=True)
+        for route in [route for route, outward in self._out.items() if outward.used < old]:
+            self._hang_up(route)  # its post ended without a word
 
     def close(self) -> None:
         """Everybody begins anew, with the next gate."""

@@ -71,13 +71,16 @@ class Rosters:
         self._on = {p: on for p, on in self._on.items() if p not in gone}
         self._on.update({one.card.id: key for one in entries if one.card.id not in strange})
 
-    def forget(self, keep: Collection[str]) -> None:
-        """Forget all hosts but those with the keys *keep*."""
-        self._remotes.forget(keep)
-        self._on = {peer: key for peer, key in self._on.items() if key in keep}
+    def forget(self, keys: Collection[str]) -> None:
+        """Forget the hosts with *keys*: a person removed them."""
+        self._remotes.forget(keys)
+        self._on = {peer: key for peer, key in self._on.items() if key not in keys}
 
     def tell(self, ways: Iterable[Way]) -> None:
         """Tell each what it does not know yet of this host."""
+        ways = list(ways)
+        if not ways:
+            return
         now, clock = dict(self._ours()), time.time()
         for way in ways:
             for update in difference(way.told, now):

@@ -15,17 +15,21 @@ if TYPE_CHECKING:
     from peermesh.mesh.hosts.curve import Dialler
 
 # Nothing else was said for so long: say that we are still here.
-BEAT = 5.0  # seconds
+BEAT = 3.0  # seconds
 # Nothing was heard for so long: the host sleeps, or the network is gone.
-SILENCE = 15.0
+SILENCE = 9.0
 # An address that takes the connection and says nothing is given up after this.
 PATIENCE = 6.0
 # Addresses of one host that are tried at a time, and between two such rounds a pause that grows.
 AT_ONCE = 8
+# Of these, so many that mDNS told of: anybody can say much there.
+OF_RUMOUR = 4
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 10.0
 # Rosters that a host may tell at once, and in a second after that: each is a commit.
 ROSTERS, ROSTERS_A_SECOND = 100.0, 10.0
+# How reasons begin that say that a host does not trust us (any more): what it says, and what its refusal says.
+DISTRUST = "refused: it does not trust this machine"
 # What became of an address is told by `peer doctor` for so many of one host.
 TOLD = 12
 
@@ -108,6 +112,8 @@ class Host:
         self._due = 0.0
         self._pause = FIRST_PAUSE
         self.tried: dict[str, Tried] = {}
+        self._tried_at: dict[str, float] = {}
+        self.unwanted = False  # it said that it does not trust us, and took nothing of that back
 
     @property
     def way(self) -> Way | None:
@@ -122,8 +128,10 @@ class Host:
         """Something changed by which it may be reached now."""
         self._pause, self._due = FIRST_PAUSE, 0.0
 
-    def try_addresses(self, endpoints: list[str]) -> None:
-        """Begin another round if it is time."""
+    def try_addresses(self, heard: list[str], known: list[str]) -> None:
+        """Begin another round if it is time: some of those *heard* by mDNS and some that are *known* otherwise,
+        those first that were not tried for longest.
+        """
         now = time.monotonic()
         for endpoint in [e for e, one in self._attempts.items() if one.until < now]:
             self.give_up(endpoint, "it takes the connection and says nothing")
@@ -131,19 +139,28 @@ class Host:
             return
         self._due = now + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        for endpoint in endpoints[:AT_ONCE]:
+        self._tried_at = {e: at for e, at in self._tried_at.items() if e in heard or e in known}
+        some = sorted(heard, key=self._last_tried)[:OF_RUMOUR]
+        others = [one for one in known if one not in some]
+        for endpoint in [*some, *sorted(others, key=self._last_tried)][:AT_ONCE]:
             if endpoint not in self._attempts:
+                self._tried_at[endpoint] = now
                 self._attempts[endpoint] = _Attempt(self._dial(endpoint), now + PATIENCE)
+
+    def _last_tried(self, endpoint: str) -> float:
+        return self._tried_at.get(endpoint, 0.0)
 
     def give_up(self, endpoint: str, why: str) -> None:
         """An attempt failed, or the link that it became is cut."""
         attempt = self._attempts.pop(endpoint, None)
         if attempt is not None:
             attempt.dialler.close()
-            self._note(endpoint, why)
+            self.note(endpoint, why)
             self._failed(endpoint)
 
-    def _note(self, endpoint: str, why: str) -> None:
+    def note(self, endpoint: str, why: str) -> None:
+        """What became of an address, for people."""
+        self.unwanted = self.unwanted or why.startswith(DISTRUST)
         self.tried.pop(endpoint, None)
         self.tried[endpoint] = Tried(endpoint, why, time.time())
         while len(self.tried) > TOLD:
@@ -157,11 +174,16 @@ class Host:
         for other in list(self._attempts):
             self._attempts.pop(other).dialler.close()
         self.drop_outbound()
-        self._note(endpoint, "")
+        self.forget_tries()
         self._pause = FIRST_PAUSE
         self._link = attempt.dialler
         self.outbound = Way(self.key, attempt.dialler.send, endpoint)
         return self.outbound
+
+    def forget_tries(self) -> None:
+        """It is reached."""
+        self.tried.clear()
+        self.unwanted = False
 
     def drop_outbound(self) -> None:
         """Close the link that we dialled."""

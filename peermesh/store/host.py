@@ -133,6 +133,11 @@ class HostStore:
         """Close the file."""
         self._db.close()
 
+    @property
+    def openings(self) -> int:
+        """How often this process opened the file: again when it was lost, or set aside by another."""
+        return self._openings
+
     def revision(self) -> tuple[int, int]:
         """What changes when another process wrote; also follows a file that was set aside."""
         if not os.path.exists(self.path) or os.stat(self.path).st_ino != self._inode:

@@ -97,10 +97,9 @@ class Remotes:
         with transaction(self._db(), self._path):
             self._db().execute("UPDATE hosts SET up = 0 WHERE up")
 
-    def forget(self, keep: Iterable[str]) -> None:
-        """Forget all hosts but those with the keys *keep*, and their peers."""
-        kept = set(keep)
-        gone = [key for key in self._known() if key not in kept]
+    def forget(self, keys: Iterable[str]) -> None:
+        """Forget the hosts with *keys*, and their peers."""
+        gone = self._known().intersection(keys)
         if not gone:
             return
         with transaction(self._db(), self._path):

@@ -20,7 +20,7 @@ from typing import Any
 
 from peermesh.core.names import key as folded
 from peermesh.core.names import tidy, unique
-from peermesh.errors import BadUsage, InviteRefused, KeyChanged, NotTrusted, StoreNewer
+from peermesh.errors import BadUsage, InviteRefused, KeyChanged, NotTrusted, StoreBroken, StoreNewer
 from peermesh.store.sqlite import set_aside, translated_os
 
 VERSION = 1
@@ -31,10 +31,18 @@ INVITE_LIFE = 600.0  # seconds
 TRIES = 3
 # Addresses remembered of one host: the newest first.
 ADDRESSES = 8
-# Characters of an address or a name.
-LINE = 300
+LOCK_PATIENCE, LOCK_POLL = 1.0, 0.005  # seconds
+# Used invitations that are remembered, to be told from guesses.
+SPENT = 50
+
+AGAIN = "make a new one there: peer invite"
+WRONG = f"that invitation is not valid: it was changed, taken back, or made elsewhere; {AGAIN}"
+USED = f"that invitation was used already; {AGAIN}"
+LATE = f"that invitation is older than ten minutes; {AGAIN}"
 # Nobody has so many machines; a loop that pairs does.
 HOSTS = 100
+# Characters of an address or a name.
+LINE = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,7 @@ class Invite:
     until: float  # wall clock, seconds
     tries: int = 0
     name: str = ""  # what the host that comes is to be called
+    given: bool = True  # to somebody; else it only keeps the gate open while a short code is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,13 @@ class Trust:
     invites: tuple[Invite, ...] = ()
     connect: tuple[str, ...] = ()  # addresses to try for any of the hosts
     refused: int = 0  # invitations that were wrong, late or used
+    spent: tuple[str, ...] = ()  # digests of those that were used, the newest last
+    removed: tuple[str, ...] = ()  # keys of hosts that a person removed: only these are forgotten
+
+    def open_invites(self) -> tuple[Invite, ...]:
+        """Those that can still be used. One that is good for longer than it may be comes from a clock set back."""
+        now = time.time()
+        return tuple(one for one in self.invites if now < one.until <= now + INVITE_LIFE)
 
     def by_key(self, key: str) -> Trusted | None:
         """The host with that *key*."""
@@ -143,7 +159,7 @@ class TrustStore:
         with translated_os(self.path):
             lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _lock(lock, self.path)
             self._signature = self  # two changes within one tick of the file's clock look alike
             before = self.read()
             draft = _Draft(before)
@@ -214,8 +230,11 @@ class TrustStore:
             one = draft.trust.by_name(name)
             wished = tidy(new)
             others = {folded(h.name) for h in draft.trust.hosts if h.key != one.key} | {folded(self._host)}
-            if not wished or folded(wished) in others:
-                raise BadUsage(f"{new[:60]!r} cannot be a host's name here, or is taken; choose another")
+            if not wished:
+                raise BadUsage(f"{new[:60]!r} cannot be a host's name; use letters, digits and dashes")
+            if folded(wished) in others:
+                whose = "this machine's own name" if folded(wished) == folded(self._host) else "another one's"
+                raise BadUsage(f"{wished} is {whose} already; choose another")
             return draft.put(replace(one, name=wished))
 
     def remove(self, name: str) -> Trusted:
@@ -226,13 +245,15 @@ class TrustStore:
         """
         with self._changing() as draft:
             one = draft.trust.by_name(name)
-            draft.trust = replace(draft.trust, hosts=tuple(h for h in draft.trust.hosts if h.key != one.key))
+            hosts = tuple(h for h in draft.trust.hosts if h.key != one.key)
+            removed = (*(k for k in draft.trust.removed if k != one.key), one.key)[-HOSTS:]
+            draft.trust = replace(draft.trust, hosts=hosts, removed=removed)
             return one
 
     def met(self, key: str, addresses: tuple[str, ...]) -> None:
         """The host with *key* was met at *addresses*, the best first; written only if that is news."""
         one = self.read().by_key(key)
-        if one is None or one.addresses[: len(addresses)] == addresses:
+        if one is None or (addresses[:1] == one.addresses[:1] and set(addresses) <= set(one.addresses)):
             return
         with self._changing() as draft:
             one = draft.trust.by_key(key)
@@ -257,11 +278,14 @@ class TrustStore:
 
     # ------------------------------------------------------------ invitations
 
-    def invite(self, secret: bytes, name: str = "") -> Invite:
-        """Whoever knows *secret* may join once, within ten minutes; and be called *name*, if that is given."""
-        one = Invite(_digest(secret), time.time() + INVITE_LIFE, name=tidy(name))
+    def invite(self, secret: bytes, name: str = "", *, given: bool = True) -> Invite:
+        """Whoever knows *secret* may join once, within ten minutes; and be called *name*, if there is one.
+
+        *given*: to somebody. Else it only keeps the gate open.
+        """
+        one = Invite(_digest(secret), time.time() + INVITE_LIFE, name=tidy(name), given=given)
         with self._changing() as draft:
-            draft.trust = replace(draft.trust, invites=(*_open(draft.trust), one)[-HOSTS:])
+            draft.trust = replace(draft.trust, invites=(*draft.trust.invites, one)[-HOSTS:])
         return one
 
     def revoke(self, secret: bytes) -> None:
@@ -271,9 +295,22 @@ class TrustStore:
             left = tuple(one for one in draft.trust.invites if one.digest != digest)
             draft.trust = replace(draft.trust, invites=left)
 
+    def uninvite(self) -> int:
+        """All open invitations that were given are void; how many they were."""
+        with self._changing() as draft:
+            left = tuple(one for one in draft.trust.invites if not one.given)
+            count = sum(one.given for one in draft.trust.open_invites())
+            draft.trust = replace(draft.trust, invites=left)
+        return count
+
+    def count_refused(self) -> None:
+        """Somebody tried a wrong code."""
+        with self._changing() as draft:
+            draft.trust = replace(draft.trust, refused=draft.trust.refused + 1)
+
     def inviting(self) -> bool:
         """Whether an invitation is open."""
-        return bool(_open(self.read()))
+        return bool(self.read().open_invites())
 
     def redeem(self, secret: bytes, key: str, wish: str, addresses: tuple[str, ...]) -> Trusted:
         """A host that knows an invitation's *secret* becomes trusted, and the invitation is used up.
@@ -282,25 +319,26 @@ class TrustStore:
             InviteRefused: the secret is wrong, late or used. Three wrong ones end all open invitations.
             KeyChanged: see ``add``; the invitation stays open.
         """
-        digest, wrong = _digest(secret), False
+        digest, why = _digest(secret), WRONG
         with self._changing() as draft:
-            known = draft.trust.by_key(key)
-            invites = _open(draft.trust)
-            one = next((i for i in invites if hmac.compare_digest(i.digest, digest)), None)
-            if one is None and known is not None:
-                return known  # its answer was lost, and it asks again
-            if one is None:
-                wrong = True
-                left = tuple(replace(i, tries=i.tries + 1) for i in invites if i.tries + 1 < TRIES)
-                draft.trust = replace(draft.trust, invites=left, refused=draft.trust.refused + 1)
-            else:
-                name = self._free_name(draft.trust, key, one.name or wish, exact=bool(one.name))
-                draft.trust = replace(draft.trust, invites=tuple(i for i in invites if i != one))
+            trust = draft.trust
+            known = trust.by_key(key)
+            one = next((i for i in trust.open_invites() if hmac.compare_digest(i.digest, digest)), None)
+            if one is not None:
+                name = self._free_name(trust, key, one.name or wish, exact=bool(one.name))
+                left = tuple(i for i in trust.invites if i != one)
+                draft.trust = replace(trust, invites=left, spent=(*trust.spent, digest)[-SPENT:])
                 return draft.add(key, name, addresses)
-        assert wrong
-        raise InviteRefused(
-            "that invitation is not valid here: it is wrong, was used, or is older than ten minutes"
-        )
+            if known is not None:
+                return known  # its answer was lost, and it asks again
+            if digest in trust.spent:
+                why = USED
+            elif any(i.digest == digest for i in trust.invites):
+                why = LATE
+            else:  # a guess
+                trust = replace(trust, invites=tuple(_tried(trust.invites)))
+            draft.trust = replace(trust, refused=trust.refused + 1)
+        raise InviteRefused(why)
 
 
 class _Draft:
@@ -321,8 +359,29 @@ class _Draft:
         if known is not None:
             return self.put(replace(known, name=name, addresses=_newest(addresses, known.addresses)))
         one = Trusted(name, key, time.time(), _newest(addresses, ()))
-        self.trust = replace(self.trust, hosts=(*self.trust.hosts, one))
+        left = tuple(k for k in self.trust.removed if k != key)
+        self.trust = replace(self.trust, hosts=(*self.trust.hosts, one), removed=left)
         return one
+
+
+def _lock(fd: int, path: str) -> None:
+    """Take the lock *fd*: changes take a millisecond, and a sidecar must not wait for one that was stopped.
+
+    Raises:
+        StoreBroken: somebody holds it.
+    """
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise StoreBroken(
+                    f"{path} is being changed by a process that does not end; try again"
+                ) from None
+            time.sleep(LOCK_POLL)
+        else:
+            return
 
 
 def _newest(new: tuple[str, ...], old: tuple[str, ...]) -> tuple[str, ...]:
@@ -334,10 +393,11 @@ def _digest(secret: bytes) -> str:
     return hashlib.sha256(b"peer invite " + secret).hexdigest()
 
 
-def _open(trust: Trust) -> tuple[Invite, ...]:
-    """Those not yet over. One that is good for longer than it may be comes from a clock that was set back."""
-    now = time.time()
-    return tuple(one for one in trust.invites if now < one.until <= now + INVITE_LIFE)
+def _tried(invites: tuple[Invite, ...]) -> Iterator[Invite]:
+    """*invites* after a wrong guess: three of them end each."""
+    for one in invites:
+        if one.tries + 1 < TRIES:
+            yield replace(one, tries=one.tries + 1)
 
 
 # ---------------------------------------------------------------- reading what may be damaged
@@ -358,6 +418,8 @@ def _parsed(record: Any) -> Trust:
         invites=tuple(_invite(one) for one in record["invites"]),
         connect=tuple(_text(one) for one in record["connect"]),
         refused=int(record["refused"]),
+        spent=tuple(_text(one) for one in record.get("spent", ())),
+        removed=tuple(_text(one) for one in record.get("removed", ())),
     )
 
 
@@ -372,7 +434,8 @@ def _trusted(one: dict[str, Any]) -> Trusted:
 
 
 def _invite(one: dict[str, Any]) -> Invite:
-    return Invite(_text(one["digest"]), float(one["until"]), int(one["tries"]), _text(one["name"]))
+    given = bool(one.get("given", True))
+    return Invite(_text(one["digest"]), float(one["until"]), int(one["tries"]), _text(one["name"]), given)
 
 
 def _text(value: object) -> str:

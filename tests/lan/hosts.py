@@ -65,7 +65,6 @@ class Host:
             "USER": "pat",
             "PEER_HOME": str(self.home / "p"),
             "PEER_HOST": self.name,
-            "PEER_LAN": "on",
             "PYTHONPATH": str(ROOT),
             **self.extra,
             **extra,

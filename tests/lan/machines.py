@@ -15,16 +15,6 @@ PORT = 7337
 MDNS = 5353
 
 
-class Plain(Host):
-    """A host whose environment says nothing about the LAN, as it is on a person's machine."""
-
-    def environment(self, **extra: str) -> dict[str, str]:
-        """Without PEER_LAN."""
-        given = super().environment(**extra)
-        del given["PEER_LAN"]
-        return given
-
-
 @contextmanager
 def closing(*hosts: Host) -> Iterator[None]:
     """End all *hosts* afterwards, also if one of them does not end well."""

@@ -40,7 +40,7 @@ def test_pairing_as_one_line_of_a_shell() -> None:
             said = host.run("trust")
             [row] = said["hosts"]
             assert (row["name"], row["up"], row["sessions"]) == (other, True, 1)
-            assert (said["refused"], said["invites"]) == (0, 0)
+            assert (said["refused"], said["invites"]) == (0, [])
         # Each shows the other's fingerprint as the other shows its own.
         assert lap.run("trust")["hosts"][0]["fingerprint"] == desk.run("trust")["fingerprint"]
         # Who was not there when they were paired is seen too.

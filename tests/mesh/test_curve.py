@@ -85,7 +85,7 @@ async def test_unknown_key(stage: Stage) -> None:
     link = stage.dial(new_keys())
     link.dialler.send(b"let me in")
     await stage.until(lambda: link.lost)
-    assert link.lost == ["refused: this host is not known there (400)"]
+    assert link.lost == ["refused: it does not trust this machine (400)"]
     counts = stage.listener.counts
     assert (counts.refused, counts.accepted, counts.failed, stage.heard) == (1, 0, 0, [])
 

@@ -40,7 +40,8 @@ fours = st.integers(0, 2**32 - 1).map(lambda n: str(IPv4Address(n)))
 sixes = st.integers(0, 2**128 - 1).map(lambda n: str(IPv6Address(n)))
 letters = st.sampled_from("abcdefghijklmnopqrstuvwxyz0123456789-_")
 labels = st.text(letters, min_size=1, max_size=20)
-words = st.lists(labels, min_size=1, max_size=4).map(".".join)
+# Dots and digits alone are a mistyped address, and no name.
+words = st.lists(labels, min_size=1, max_size=4).map(".".join).filter(lambda name: name.strip(".0123456789"))
 ports = st.integers(1, 65_535)
 with_ports = st.one_of(
     st.builds("{}:{}".format, fours | words, ports), st.builds("[{}]:{}".format, sixes, ports)
@@ -258,6 +259,8 @@ def test_with_port(address: str, dialled: str) -> None:
         "[fd00::2]:",
         "a:b:c",
         "[desk",
+        "10.83.0.300",
+        "10.83.1",
         "desk:²",
         "desk:٣",
     ],

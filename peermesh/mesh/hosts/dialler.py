@@ -117,7 +117,7 @@ class Dialler:
     def _why(self, event: int, value: int) -> str | None:
         """What an event says about the end of the link, if it says that."""
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-            return f"refused: this host is not known there ({value})"
+            return f"refused: it does not trust this machine ({value})"
         if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
             return f"refused: what listens there does not speak as peer does ({value:#x})"
         if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:

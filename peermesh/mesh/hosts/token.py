@@ -20,12 +20,15 @@ from ipaddress import ip_address
 from peermesh.errors import BadUsage
 
 PREFIX = "peer1-"
+# "peer" on a telephone's keys: where a host listens if nobody said otherwise.
+USUAL_PORT = 7337
 KEY, SECRET, PORT, CHECK = 32, 16, 2, 4
 NAME = 128  # from here on the byte before an address is a name's length
 LONGEST_NAME = 100
 # And with a port behind it.
 LONGEST_PLACE = LONGEST_NAME + len(":65535")
 _NAME = re.compile(f"[A-Za-z0-9._-]{{1,{LONGEST_NAME}}}")
+_DOTTED = re.compile("[0-9]+(\\.[0-9]+)+")
 _PORT = re.compile("[0-9]{1,5}")
 ADDRESSES = 4
 # The longest token: four names.
@@ -97,7 +100,8 @@ def check_address(text: str) -> str:
         BadUsage: it may not.
     """
     host, port = _parted(text)
-    spelled = _is_ip(host) if ":" in host else bool(_NAME.fullmatch(host))
+    number = ":" in host or bool(_DOTTED.fullmatch(host))
+    spelled = _is_ip(host) if number else bool(_NAME.fullmatch(host))
     if not spelled or (port is not None and not (_PORT.fullmatch(port) and 0 < int(port) < 65_536)):
         raise BadUsage(
             f"{text[:80]!r} is no address; write 192.168.1.20, desk.example:7337 or [fd00::2]:7337"
