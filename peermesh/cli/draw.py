@@ -121,9 +121,11 @@ def message(one: dict[str, Any]) -> None:
 def state(row: dict[str, Any]) -> str:
     """What became of a message of ours, in words."""
     to, here = line(clean(str(row["to"])), 60), row.get("here", True)
-    why = line(clean(str(row.get("waits_for") or "")), 200) or f"{to} does not answer just now"
+    why = line(clean(str(row.get("waits_for") or "")), 200)
     words = {
-        "queued": f"queued: {why}; it is delivered as soon as it can be",
+        "queued": f"queued for {to}: {why}; it is delivered as soon as it can be"
+        if why
+        else f"queued: {to} does not answer just now; it is delivered as soon as it does",
         "safe": f"safe with {to}" if here else f"safe for {to}, who is away and reads it on return",
         "held": f"held: {to} was woken often enough; it is shown at its next turn",
         "shown": f"shown to {to}",

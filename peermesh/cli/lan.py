@@ -18,7 +18,7 @@ def findings(answer: dict[str, Any]) -> Iterator[Finding]:
         yield finding(
             "wrong", "listening", answer["trouble"], "set PEER_PORT to a free port, or end what has it"
         )
-    elif answer["hosts"] and not answer["addresses"]:
+    elif answer["hosts"] and not answer["addresses"] and not any(one["up"] for one in answer["hosts"]):
         yield finding("wrong", "network", "this machine is on none", "connect it, or look at PEER_INTERFACES")
     elif answer["port"]:
         where = ", ".join(answer["addresses"])

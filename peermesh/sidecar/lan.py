@@ -184,8 +184,8 @@ class LanDesk:
         named = [check_address(str(one)) for one in list(fields.get("addresses") or [])]
         if not named and not self._sidecar.keeper.addresses():
             raise NotReached(
-                "this machine is on no network; connect it to one, or say where it is reached: "
-                "peer invite --address HOST"
+                "this machine has no address at which others could reach it: connect it to a network, or say where "
+                "it is reached: peer invite --address HOST"
             )
         secret = secrets.token_bytes(SECRET_BYTES)
         self._sidecar.trust.invite(secret, _wish(fields))

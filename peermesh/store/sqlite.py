@@ -144,6 +144,8 @@ def _step(db: sqlite3.Connection, path: str, steps: Sequence[str]) -> None:
 
 def _version(db: sqlite3.Connection, path: str, steps: Sequence[str]) -> int:
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version < 0:
+        raise _damaged(f"its schema has the number {version}")
     if version > len(steps):
         raise StoreNewer(
             f"{path} was written by a newer peer (schema {version}, this program knows {len(steps)}); "

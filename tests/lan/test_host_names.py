@@ -112,7 +112,7 @@ def test_renaming() -> None:
         code, kind, _ = error(desk, "send", "front@lap", "hi")
         assert (code, kind) == (3, "unknown-peer")
         assert error(desk, "trust", "rename", "laptop", "desk")[0] == 2
-        assert error(desk, "trust", "rename", "lap", "x")[:2] == (5, "not-trusted")
+        assert error(desk, "trust", "rename", "lap", "x")[:2] == (3, "not-trusted")
         assert trusted(lap) == ["desk"]
 
 

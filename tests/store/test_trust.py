@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -24,8 +24,8 @@ class Clock:
         """Seconds since 1970."""
         return self.now
 
-    monotonic = staticmethod(time.monotonic)
-    sleep = staticmethod(time.sleep)
+    monotonic = staticmethod(monotonic)
+    sleep = staticmethod(sleep)
 
 
 @pytest.fixture
