@@ -14,7 +14,8 @@ from typing import Protocol
 
 from peermesh.core.budget import Budget
 from peermesh.core.engine import Engine
-from peermesh.core.frames import Ack, Mail
+from peermesh.core.frames import Ack, Hello, Mail
+from peermesh.core.links import Phase
 from peermesh.core.script import (
     Answer,
     Dial,
@@ -56,6 +57,9 @@ SPEAKS = (Dial, HangUp, Tell, Transmit, Reply)
 
 # After a commit that failed the network is left alone for this long: a full disk stays full.
 PAUSE = 1.0  # seconds
+
+# Who cannot be reached just now, because too many are stood in for, is tried again after this.
+BUSY = 0.1  # seconds
 
 # The mark of undelivered mail is taken away after so long a rest.
 MARK_QUIET = 1.0  # seconds
@@ -211,13 +215,22 @@ class Post:
             path = self._around.reach(peer)
             if path is not None:
                 self.links.dial(peer, path)
-        except (Busy, OSError, LinkError) as wrong:
-            if not isinstance(wrong, Busy):
-                self._around.log(f"{self.engine.card.name}: {peer} cannot be dialled: {wrong}")
+        except Busy:
+            self._loop.call_later(BUSY, self._dial_again, peer)
+            return
+        except (OSError, LinkError) as wrong:
+            self._around.log(f"{self.engine.card.name}: {peer} cannot be dialled: {wrong}")
             self.put(LinkLost(peer))  # it is tried again, after a pause
             return
         if path is None:
             self.put(NoSuchPeer(peer))
+
+    def _dial_again(self, peer: PeerId) -> None:
+        """There may be room now; until the engine takes the dial for lost, which has a pause of its own."""
+        other = self.engine.outgoing.others.get(peer)
+        if not self.links.closed and other is not None and other.link.phase is Phase.GREETING:
+            self._dial(peer)
+            self.links.tell(peer, Hello(self.engine.card.id, peer))
 
     def _recover(self, inputs: list[Input], effects: list[Effect], wrong: PeerError) -> None:
         """Nothing of the batch was kept: say nothing of it, and go back to what the disk holds."""

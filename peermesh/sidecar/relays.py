@@ -37,6 +37,8 @@ CHANNELS = 300
 IDLE = 180.0  # seconds
 # Local peers that are told at once that a host is back, and the pause before the next ones (seconds).
 POKES, POKE_PAUSE = 20, 0.1
+# A peer that cannot be stood in for just now is tried again, until its sender gives up greeting.
+BUSY_TRIES, BUSY_PAUSE = 15, 0.12
 # Local peers that wait for a host to come back.
 WANTING = 10_000
 
@@ -189,8 +191,14 @@ class Relays:
         else:
             self._pass_on(way, key, frame)
 
-    def _dial(self, way: Way, pair: Pair, hello: Hello) -> None:
-        path = self._reach(pair[1]) if (hello.me, hello.you) == pair else None
+    def _dial(self, way: Way, pair: Pair, hello: Hello, tries: int = BUSY_TRIES) -> None:
+        try:
+            path = self._around.reach(pair[1]) if (hello.me, hello.you) == pair else None
+        except Busy:
+            if tries and not (self._dealers.closed or way.broken):
+                self._loop.call_later(BUSY_PAUSE, self._dial, way, pair, hello, tries - 1)
+                return
+            path = None
         if path is None:
             way.send(Part(*pair))
             return
@@ -202,13 +210,6 @@ class Relays:
         self._in[key] = _Inward(way, pair)
         self._dealers.dial(key, path)
         self._dealers.send(key, wire.encode(hello))
-
-    def _reach(self, peer: PeerId) -> str | None:
-        """Where *peer*, of this host, listens; ``None`` if it is none of ours, or not now."""
-        try:
-            return self._around.reach(peer)
-        except Busy:
-            return None
 
     def _pass_on(self, way: Way, key: tuple[int, Pair], frame: Frame) -> None:
         self._in[key].used = time.monotonic()
@@ -263,7 +264,10 @@ class Relays:
 
     def _poke(self, me: PeerId, you: PeerId) -> None:
         """A hello from *you*, by which the engine of *me* sees that it is there."""
-        path = None if self._dealers.closed else self._reach(me)
+        try:
+            path = None if self._dealers.closed else self._around.reach(me)
+        except Busy:
+            return
         if path is None:
             return
         self._pokes += 1
