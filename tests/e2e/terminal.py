@@ -104,6 +104,10 @@ class Session:
         lines = [line for line in self.screen().splitlines() if line.startswith(PROMPT)]
         return lines[-1].removeprefix(PROMPT).replace("\xa0", " ").strip() if lines else ""
 
+    def wait_input(self, text: str, timeout: float = 10.0) -> None:
+        """Until *text* is what stands in the input line: the client draws it a moment after it is idle."""
+        self._wait(lambda: self.input_line() == text, timeout, f"{text!r} in the input line")
+
     def wait_screen(self, text: str, timeout: float = 10.0) -> None:
         """Until *text* is on the screen; the TimeoutError shows the screen instead."""
         self._wait(lambda: text in self.screen(), timeout, repr(text))

@@ -216,7 +216,7 @@ def test_waking_leaves_a_half_typed_prompt_alone(claude: Claude, recorder: Make,
     wake(api, rec, waiter, "a line")
     rec.wait("called", "Stop", 2)
     session.wait_status("idle")
-    assert session.input_line() == "half a thought"
+    session.wait_input("half a thought")
 
 
 def test_oneshot_is_held_up_by_a_waiter(oneshot: Callable[..., Ended], recorder: Make, api: Api) -> None:
