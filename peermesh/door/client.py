@@ -138,13 +138,14 @@ def knock(link: str) -> Door | None:
         return None
 
 
-def start(root: str, link: str, spec: dict[str, Any]) -> None:
+def start(root: str, link: str, spec: dict[str, Any], delay: float = 0.0) -> None:
     """Start a sidecar in a session of its own; it outlives the caller. Does not wait for it.
 
     Args:
         root: the state directory.
         link: the session's or person's link.
         spec: who it is for: ``session``, ``client``, ``cwd``, ``oneshot``, ``fresh``, ``before``.
+        delay: seconds until it begins.
 
     Raises:
         DiskFull, ReadOnly: the state directory cannot be written.
@@ -161,6 +162,7 @@ def start(root: str, link: str, spec: dict[str, Any]) -> None:
         if os.fork():
             os._exit(0)
         _detach(root)
+        time.sleep(delay)
         os.chdir("/")
         os.execve(command[0], command, {**os.environ, "PEER_HOME": root})
     finally:

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 # A hook answers within this or says nothing; the interpreter's start came before.
 DEADLINE = 0.28  # seconds
-# A prompt that comes with the session's start waits no longer for a sidecar that is just starting: what
-# there is to say comes after the first tools, or with the next prompt.
-FIRST_PROMPT = 0.03  # seconds
+# A client that starts needs the processor itself: its sidecar begins when most of that is over.
+FIRST_START = 0.4  # seconds
 # The waiter has time: it holds nobody up.
 WAITER_PATIENCE = 10.0
 # A sidecar that cannot stay up is not started again and again.
@@ -109,7 +108,9 @@ class Lane:
             return self._door_at_start()
         wait = max(0.0, self.deadline - time.monotonic())
         if self.event == payload.PROMPT and starting(self.link):
-            wait = min(wait, FIRST_PROMPT)
+            # It came with the session's start, and waits for nothing: what there is to say comes after the
+            # first tools, or with the next prompt.
+            return knock(self.link)
         try:
             return reach(self.root, self.link, self.spec, wait)
         except NoSidecar:
@@ -125,7 +126,7 @@ class Lane:
         door = knock(link) or knock(self.link)
         if door is None:
             before = os.path.basename(os.path.realpath(link)) if cleared and os.path.islink(link) else ""
-            start(self.root, self.link, {**self.spec, "before": before})
+            start(self.root, self.link, {**self.spec, "before": before}, 0.0 if cleared else FIRST_START)
         return door
 
     def _ask(self, door: Door) -> dict[str, Any]:
