@@ -25,15 +25,14 @@ from peermesh.core.frames import (
     Refused,
     Welcome,
 )
-from peermesh.core.words import BODY_LIMIT, CHAIN_LIMIT, Message, MessageId, State, is_peer_id
+from peermesh.core.words import BODY_LIMIT, CHAIN_LIMIT, Message, MessageId, State
 from peermesh.errors import BadFrame
+from peermesh.mesh.fields import array, as_flag, as_items, as_peer, as_text
 
 VERSION = 1
 
 # A body and all that goes with it; ZeroMQ drops the connection of who sends more.
 FRAME_LIMIT = BODY_LIMIT + 16 * 1024
-# Names, repos, branches, reasons: shown in one line.
-SHORT = 300  # characters
 # Room for chains of later versions; ours are refused above CHAIN_LIMIT with a word.
 CHAIN_ROOM = 4 * CHAIN_LIMIT
 STATES_LIMIT = 1_000
@@ -53,45 +52,17 @@ def decode(data: bytes) -> Frame:
     Raises:
         BadFrame: it holds none of this version.
     """
-    fields = _array(data)
-    if len(fields) < 2 or not isinstance(fields[1], str):
-        raise BadFrame("a frame without version and type")
-    if type(fields[0]) is not int or fields[0] != VERSION:
-        raise BadFrame(f"a frame of version {str(fields[0])[:20]}, not {VERSION}")
-    unpack = _UNPACKERS.get(fields[1])
+    tag, fields = array(data, FRAME_LIMIT, VERSION, "a frame")
+    unpack = _UNPACKERS.get(tag)
     if unpack is None:
-        raise BadFrame(f"an unknown type of frame: {fields[1][:20]!r}")
+        raise BadFrame(f"an unknown type of frame: {tag[:20]!r}")
     try:
-        return unpack(*fields[2:])
+        return unpack(*fields)
     except (TypeError, ValueError) as wrong:
-        raise BadFrame(f"a {fields[1]} frame with wrong fields: {str(wrong)[:200]}") from wrong
-
-
-def _array(data: bytes) -> list[Any]:
-    if len(data) > FRAME_LIMIT:
-        raise BadFrame(f"a frame of {len(data)} bytes; the limit is {FRAME_LIMIT}")
-    try:
-        fields = msgpack.unpackb(data, strict_map_key=True)
-    except (ValueError, msgpack.exceptions.UnpackException, RecursionError) as wrong:
-        raise BadFrame("bytes that are not msgpack") from wrong
-    if not isinstance(fields, list):
-        raise BadFrame("msgpack that is not an array")
-    return fields
+        raise BadFrame(f"a {tag} frame with wrong fields: {str(wrong)[:200]}") from wrong
 
 
 # ---------------------------------------------------------------- checks of one field
-
-
-def _peer(value: object) -> str:
-    if isinstance(value, str) and is_peer_id(value):
-        return value
-    raise ValueError("not a peer id")
-
-
-def _text(value: object, limit: int = SHORT) -> str:
-    if isinstance(value, str) and len(value) <= limit:
-        return value
-    raise ValueError(f"not a text of at most {limit} characters")
 
 
 def _number(value: object) -> int:
@@ -101,22 +72,10 @@ def _number(value: object) -> int:
 
 
 def _body(value: object) -> str:
-    text = _text(value, BODY_LIMIT)
+    text = as_text(value, BODY_LIMIT)
     if len(text.encode()) > BODY_LIMIT:
         raise ValueError("a body above the limit")
     return text
-
-
-def _list(value: object, limit: int) -> list[Any]:
-    if isinstance(value, list) and len(value) <= limit:
-        return value
-    raise ValueError(f"not a list of at most {limit}")
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ValueError("not true or false")
 
 
 def _time(value: object) -> float:
@@ -155,22 +114,22 @@ def _unpack_message(sender: str, fields: object) -> Message:
     if not isinstance(fields, dict):
         raise ValueError("a message that is not a map")
     get = fields.get
-    reply = _text(get("reply", ""))
+    reply = as_text(get("reply", ""))
     return Message(
         id=MessageId(sender, _positive(get("n"))),
-        to=_peer(get("to")),
-        kind=_text(get("kind"), 40),
+        to=as_peer(get("to")),
+        kind=as_text(get("kind"), 40),
         body=_body(get("body")),
-        by=_text(get("by")),
+        by=as_text(get("by")),
         said_at=_time(get("said")),
-        host=_text(get("host", "")),
-        repo=_text(get("repo", "")),
-        branch=_text(get("branch", "")),
-        to_name=_text(get("to_name", "")),
-        group=_text(get("group", "")),
+        host=as_text(get("host", "")),
+        repo=as_text(get("repo", "")),
+        branch=as_text(get("branch", "")),
+        to_name=as_text(get("to_name", "")),
+        group=as_text(get("group", "")),
         reply_to=MessageId.parse(reply) if reply else None,
-        urgent=_flag(get("urgent", False)),
-        chain=tuple(_peer(one) for one in _list(get("chain", []), CHAIN_ROOM)),
+        urgent=as_flag(get("urgent", False)),
+        chain=tuple(as_peer(one) for one in as_items(get("chain", []), CHAIN_ROOM)),
     )
 
 
@@ -186,7 +145,7 @@ def _pack_states(states: tuple[tuple[int, State], ...]) -> list[Any]:
 
 
 def _unpack_states(value: object) -> tuple[tuple[int, State], ...]:
-    pairs = _list(value, STATES_LIMIT)
+    pairs = as_items(value, STATES_LIMIT)
     return tuple((_number(n), State(state)) for n, state in pairs)
 
 
@@ -208,13 +167,13 @@ _PACKERS: dict[type, tuple[str, Callable[[Any], list[Any]]]] = {
 }
 
 _UNPACKERS: dict[str, Callable[..., Frame]] = {
-    "hello": lambda me, you: Hello(_peer(me), _peer(you)),
-    "welcome": lambda me, last: Welcome(_peer(me), _number(last)),
-    "denied": lambda code: Denied(_text(code)),
-    "mail": lambda peer, prev, m: Mail(_unpack_message(_peer(peer), m), _number(prev)),
+    "hello": lambda me, you: Hello(as_peer(me), as_peer(you)),
+    "welcome": lambda me, last: Welcome(as_peer(me), _number(last)),
+    "denied": lambda code: Denied(as_text(code)),
+    "mail": lambda peer, prev, m: Mail(_unpack_message(as_peer(peer), m), _number(prev)),
     "ack": lambda last: Ack(_number(last)),
     "gap": lambda last: Gap(_number(last)),
-    "refused": lambda n, code, why: Refused(_number(n), _text(code), _text(why)),
+    "refused": lambda n, code, why: Refused(_number(n), as_text(code), as_text(why)),
     "receipts": lambda states: Receipts(_unpack_states(states)),
     "noted": lambda states: Noted(_unpack_states(states)),
     "ping": Ping,

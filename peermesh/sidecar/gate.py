@@ -17,6 +17,7 @@ from peermesh.core.names import line
 from peermesh.core.rosters import Entry, Update
 from peermesh.core.words import PeerId
 from peermesh.errors import BadFrame, CannotListen, KeyChanged, PeerError
+from peermesh.mesh.fields import SHORT
 from peermesh.mesh.hosts import wire as hostwire
 from peermesh.mesh.hosts.curve import Dialler, Listener, raise_descriptors
 from peermesh.mesh.hosts.keys import host_keys
@@ -61,7 +62,7 @@ def _for_the_guest(wrong: PeerError) -> str:
             "it trusts a host by your name with another key. If that was this one before it was set up anew: there, "
             "peer trust remove NAME. If it is another machine of that name: there, peer invite --as NAME"
         )
-    return str(wrong)[: hostwire.TEXT]
+    return str(wrong)[:SHORT]
 
 
 class Owner(Protocol):

@@ -24,12 +24,12 @@ from peermesh.core.words import (
 )
 from peermesh.errors import BadFrame
 from peermesh.mesh import wire
+from peermesh.mesh.fields import SHORT as LONGEST
 from peermesh.mesh.hosts import wire as hostwire
 from peermesh.mesh.hosts.wire import (
     ADDRESSES,
     HOST_FRAME_LIMIT,
     LONGEST_AGE,
-    TEXT,
     VERSION,
     Again,
     Answer,
@@ -129,7 +129,7 @@ def test_directories_are_not_told() -> None:
 # ---------------------------------------------------------------- any frame, any bytes
 
 peers = st.text(PEER_ID_ALPHABET, min_size=PEER_ID_LENGTH, max_size=PEER_ID_LENGTH)
-texts = st.text(max_size=TEXT)
+texts = st.text(max_size=LONGEST)
 lines = st.text(max_size=20)
 ports = st.integers(0, 65_535)
 places = st.lists(lines, max_size=ADDRESSES).map(tuple)
@@ -297,12 +297,12 @@ def test_what_is_no_age(age: object) -> None:
         pytest.param(packed("greet", "desk", 65_536, []), id="a port too high"),
         pytest.param(packed("greet", "desk", -1, []), id="a port below 0"),
         pytest.param(packed("greet", "desk", True, []), id="a flag as port"),
-        pytest.param(packed("greet", "x" * (TEXT + 1), 1, []), id="a long name"),
+        pytest.param(packed("greet", "x" * (LONGEST + 1), 1, []), id="a long name"),
         pytest.param(packed("greet", "desk", 1, ["a"] * (ADDRESSES + 1)), id="too many addresses"),
         pytest.param(packed("greet", "desk", 1, "10.0.0.2"), id="an address that is no list"),
         pytest.param(packed("join", b"s" * 65, "lap", 1, []), id="a long secret"),
         pytest.param(packed("join", "s" * 16, "lap", 1, []), id="a secret that is text"),
-        pytest.param(packed("no", "x", "y" * (TEXT + 1)), id="a long reason"),
+        pytest.param(packed("no", "x", "y" * (LONGEST + 1)), id="a long reason"),
         pytest.param(packed("roster", 1, False, [], []), id="a number as flag"),
         pytest.param(packed("roster", True, False, [GOOD_ENTRY] * (AT_ONCE + 1), []), id="too many entries"),
         pytest.param(packed("roster", True, False, [], [ANN] * (AT_ONCE + 1)), id="too many that are gone"),
@@ -354,7 +354,7 @@ def longest(repo_key: str) -> Card:
 
 def test_the_largest_roster_fits() -> None:
     """As many peers as are told at once, each with the longest of everything, are one frame that decodes."""
-    entry = Entry(longest("é" * TEXT), "not answering", 1e8)
+    entry = Entry(longest("é" * LONGEST), "not answering", 1e8)
     frame = Roster(Update((entry,) * AT_ONCE, (BOB,) * AT_ONCE, whole=True))
     assert len(encode(frame)) <= HOST_FRAME_LIMIT
     assert decode(encode(frame)) == frame

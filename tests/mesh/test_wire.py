@@ -37,7 +37,7 @@ from peermesh.core.words import (
     State,
 )
 from peermesh.errors import BadFrame
-from peermesh.mesh import wire
+from peermesh.mesh import fields, wire
 from peermesh.mesh.wire import FRAME_LIMIT, VERSION, decode, encode
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text("utf-8"))
@@ -122,7 +122,7 @@ def test_tables_agree() -> None:
 peers = st.text(PEER_ID_ALPHABET, min_size=PEER_ID_LENGTH, max_size=PEER_ID_LENGTH)
 numbers = st.integers(0, wire.BIGGEST - 1)
 counts = st.integers(1, wire.BIGGEST - 1)
-lines = st.text(max_size=wire.SHORT)
+lines = st.text(max_size=fields.SHORT)
 ids = st.builds(MessageId, peers, counts)
 states = st.lists(st.tuples(numbers, st.sampled_from(State)), max_size=20).map(tuple)
 messages = st.builds(
@@ -255,7 +255,7 @@ def test_damaged_bytes(name: str, data: st.DataObject) -> None:
         pytest.param(packed("mail", ANN, 0, {**GOOD, "n": 0}), id="a message numbered 0"),
         pytest.param(packed("mail", ANN, 0, {**GOOD, "said": float("nan")}), id="a time that is no number"),
         pytest.param(packed("mail", ANN, 0, {**GOOD, "reply": "bbbbbbbb-0"}), id="a reply to no message"),
-        pytest.param(packed("mail", ANN, 0, {**GOOD, "by": "x" * (wire.SHORT + 1)}), id="a long name"),
+        pytest.param(packed("mail", ANN, 0, {**GOOD, "by": "x" * (fields.SHORT + 1)}), id="a long name"),
         pytest.param(packed("mail", ANN, 0, {**GOOD, "chain": [BOB] * (wire.CHAIN_ROOM + 1)}), id="a chain"),
         pytest.param(packed("mail", ANN, 0, {**GOOD, "body": "é" * (BODY_LIMIT // 2 + 1)}), id="a body"),
         pytest.param(b"\xc4" * (FRAME_LIMIT + 1), id="a frame above the limit"),
@@ -270,7 +270,7 @@ def test_refused(data: bytes) -> None:
 
 def test_largest_message_fits() -> None:
     """The largest body with the longest of everything else is below the frame's limit, and decodes."""
-    long = "\U0001f600" * wire.SHORT
+    long = "\U0001f600" * fields.SHORT
     frame = Mail(
         Message(
             id=MessageId(ANN, wire.BIGGEST - 1),
@@ -301,4 +301,4 @@ def test_unknown_fields_of_a_message_are_skipped() -> None:
 
 def test_names_fit_on_the_wire() -> None:
     """What the door lets through as a name is let through by the wire."""
-    assert NAME_LIMIT <= wire.SHORT
+    assert NAME_LIMIT <= fields.SHORT

@@ -24,15 +24,15 @@ from typing import Any
 import msgpack
 
 from peermesh.core.rosters import AT_ONCE, Entry, Update
-from peermesh.core.words import ROLE_LIMIT, Card, PeerId, is_peer_id
+from peermesh.core.words import ROLE_LIMIT, Card, PeerId
 from peermesh.errors import BadFrame
+from peermesh.mesh.fields import array, as_flag, as_items, as_peer, as_text
 from peermesh.mesh.wire import FRAME_LIMIT
 
 VERSION = 1
 
 # A frame of two peers and what goes around it.
 HOST_FRAME_LIMIT = FRAME_LIMIT + 1024
-TEXT = 300  # characters of a name, a branch, a reason
 ADDRESSES = 8
 LONGEST_AGE = 10.0 * 365 * 86_400  # seconds
 
@@ -137,44 +137,17 @@ def decode(data: bytes) -> HostFrame:
     Raises:
         BadFrame: it holds none of this version.
     """
-    if len(data) > HOST_FRAME_LIMIT:
-        raise BadFrame(f"a host's frame of {len(data)} bytes; the limit is {HOST_FRAME_LIMIT}")
-    try:
-        fields = msgpack.unpackb(data, strict_map_key=True)
-    except (ValueError, msgpack.exceptions.UnpackException, RecursionError) as wrong:
-        raise BadFrame("bytes that are not msgpack") from wrong
-    if not isinstance(fields, list) or len(fields) < 2 or not isinstance(fields[1], str):
-        raise BadFrame("a host's frame without version and type")
-    if type(fields[0]) is not int or fields[0] != VERSION:
-        raise BadFrame(f"a host's frame of version {str(fields[0])[:20]}, not {VERSION}")
-    unpack = _UNPACKERS.get(fields[1])
+    tag, fields = array(data, HOST_FRAME_LIMIT, VERSION, "a host's frame")
+    unpack = _UNPACKERS.get(tag)
     if unpack is None:
-        raise BadFrame(f"an unknown type of a host's frame: {fields[1][:20]!r}")
+        raise BadFrame(f"an unknown type of a host's frame: {tag[:20]!r}")
     try:
-        return unpack(*fields[2:])
+        return unpack(*fields)
     except (TypeError, ValueError) as wrong:
-        raise BadFrame(f"a host's {fields[1]} frame with wrong fields: {str(wrong)[:200]}") from wrong
+        raise BadFrame(f"a host's {tag} frame with wrong fields: {str(wrong)[:200]}") from wrong
 
 
 # ---------------------------------------------------------------- checks of one field
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str) and len(value) <= TEXT:
-        return value
-    raise ValueError(f"not a text of at most {TEXT} characters")
-
-
-def _peer(value: object) -> PeerId:
-    if isinstance(value, str) and is_peer_id(value):
-        return value
-    raise ValueError("not a peer id")
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ValueError("not true or false")
 
 
 def _port(value: object) -> int:
@@ -189,14 +162,8 @@ def _bytes(value: object, limit: int = FRAME_LIMIT) -> bytes:
     raise ValueError("not a frame")
 
 
-def _list(value: object, limit: int) -> list[Any]:
-    if isinstance(value, list) and len(value) <= limit:
-        return value
-    raise ValueError(f"not a list of at most {limit}")
-
-
 def _addresses(value: object) -> tuple[str, ...]:
-    return tuple(_text(one) for one in _list(value, ADDRESSES))
+    return tuple(as_text(one) for one in as_items(value, ADDRESSES))
 
 
 def _age(value: object) -> float:
@@ -217,30 +184,30 @@ def _pack_entry(entry: Entry) -> list[Any]:
 
 
 def _unpack_entry(value: object) -> Entry:
-    fields = _list(value, 32)  # a later version may say more
+    fields = as_items(value, 32)  # a later version may say more
     peer, name, person, oneshot, repo, repo_key, branch, roles, focus, status, age = fields[:11]
     card = Card(
-        id=_peer(peer),
-        name=_text(name),
+        id=as_peer(peer),
+        name=as_text(name),
         host="",
-        person=_flag(person),
-        oneshot=_flag(oneshot),
-        repo=_text(repo),
-        repo_key=_text(repo_key),
-        branch=_text(branch),
-        roles=tuple(_text(role) for role in _list(roles, ROLE_LIMIT)),
-        focus=_text(focus),
+        person=as_flag(person),
+        oneshot=as_flag(oneshot),
+        repo=as_text(repo),
+        repo_key=as_text(repo_key),
+        branch=as_text(branch),
+        roles=tuple(as_text(role) for role in as_items(roles, ROLE_LIMIT)),
+        focus=as_text(focus),
     )
-    return Entry(card, _text(status), _age(age))
+    return Entry(card, as_text(status), _age(age))
 
 
 def _roster(whole: object, more: object, entries: object, gone: object) -> Roster:
     return Roster(
         Update(
-            tuple(_unpack_entry(one) for one in _list(entries, AT_ONCE)),
-            tuple(_peer(one) for one in _list(gone, AT_ONCE)),
-            whole=_flag(whole),
-            more=_flag(more),
+            tuple(_unpack_entry(one) for one in as_items(entries, AT_ONCE)),
+            tuple(as_peer(one) for one in as_items(gone, AT_ONCE)),
+            whole=as_flag(whole),
+            more=as_flag(more),
         )
     )
 
@@ -270,17 +237,17 @@ _PACKERS: dict[type, tuple[str, Callable[[Any], list[Any]]]] = {
 }
 
 _UNPACKERS: dict[str, Callable[..., HostFrame]] = {
-    "greet": lambda name, port, addresses: Greet(_text(name), _port(port), _addresses(addresses)),
+    "greet": lambda name, port, addresses: Greet(as_text(name), _port(port), _addresses(addresses)),
     "roster": _roster,
-    "ask": lambda me, you, frame: Ask(_peer(me), _peer(you), _bytes(frame)),
-    "answer": lambda me, you, frame: Answer(_peer(me), _peer(you), _bytes(frame)),
-    "part": lambda me, you: Part(_peer(me), _peer(you)),
+    "ask": lambda me, you, frame: Ask(as_peer(me), as_peer(you), _bytes(frame)),
+    "answer": lambda me, you, frame: Answer(as_peer(me), as_peer(you), _bytes(frame)),
+    "part": lambda me, you: Part(as_peer(me), as_peer(you)),
     "beat": Beat,
     "leave": Leave,
     "again": Again,
     "join": lambda secret, name, port, addresses: Join(
-        _bytes(secret, 64), _text(name), _port(port), _addresses(addresses)
+        _bytes(secret, 64), as_text(name), _port(port), _addresses(addresses)
     ),
-    "joined": lambda name, port, addresses: Joined(_text(name), _port(port), _addresses(addresses)),
-    "no": lambda code, why: No(_text(code), _text(why)),
+    "joined": lambda name, port, addresses: Joined(as_text(name), _port(port), _addresses(addresses)),
+    "no": lambda code, why: No(as_text(code), as_text(why)),
 }
