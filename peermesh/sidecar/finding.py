@@ -13,7 +13,7 @@ from peermesh.sidecar.resolving import Resolver
 
 if TYPE_CHECKING:
     from peermesh.discovery.record import Rumour
-    from peermesh.store.trust import Trust
+    from peermesh.store.trusted import Trust
 
 # The usual one, and the next ones for other users of the same machine.
 PORTS = tuple(range(USUAL_PORT, USUAL_PORT + 10))

@@ -40,7 +40,8 @@ from peermesh.sidecar.finding import PORTS, Finder, endpoint, places, tag_of
 from peermesh.sidecar.relays import Relays
 from peermesh.sidecar.rosters import Rosters
 from peermesh.sidecar.ways import DISTRUST, SILENCE, Host, Way
-from peermesh.store.trust import Trust, TrustStore
+from peermesh.store.trust import TrustStore
+from peermesh.store.trusted import Trust
 
 if TYPE_CHECKING:
     from peermesh.discovery.record import Rumour

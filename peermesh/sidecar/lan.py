@@ -14,7 +14,8 @@ from peermesh.errors import BadRequest, BadUsage, CannotListen, LanOff, NotReach
 from peermesh.mesh.hosts.token import USUAL_PORT, Token, check_address, choose, with_port
 from peermesh.sidecar import lanstate, offers
 from peermesh.sidecar.resolving import look_up
-from peermesh.store.trust import KEY_BYTES, SECRET_BYTES, Trusted, fingerprint
+from peermesh.store.trust import SECRET_BYTES
+from peermesh.store.trusted import KEY_BYTES, Trusted, fingerprint
 
 if TYPE_CHECKING:
     from peermesh.core.words import Card

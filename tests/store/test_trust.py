@@ -10,7 +10,9 @@ import pytest
 
 from peermesh.errors import BadUsage, InviteRefused, KeyChanged, NotTrusted
 from peermesh.store import trust as module
-from peermesh.store.trust import HOSTS, INVITE_LIFE, SECRET_BYTES, TRIES, Trust, TrustStore, fingerprint
+from peermesh.store import trusted
+from peermesh.store.trust import HOSTS, SECRET_BYTES, TRIES, TrustStore
+from peermesh.store.trusted import INVITE_LIFE, Trust, fingerprint
 from tests.store.trusts import LAP, NEW, OLD, OTHER, SECRET, WRONG, again, key, names
 
 
@@ -33,6 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The module's clock."""
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(trusted, "time", clock)
     return clock
 
 

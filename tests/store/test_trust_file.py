@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from peermesh.core.words import NAME_LIMIT
 from peermesh.errors import BadUsage, DiskFull, PeerError, StoreNewer
-from peermesh.store.trust import VERSION, Trust, TrustStore
+from peermesh.store.trust import TrustStore
+from peermesh.store.trusted import VERSION, Trust
 from tests.store.conftest import Mount
 from tests.store.trusts import LAP, NEW, OLD, SECRET, again, key, names
 
