@@ -12,34 +12,30 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from peermesh import config
-from peermesh.core.clean import clean
-from peermesh.core.names import line
 from peermesh.core.rosters import Entry, Update
 from peermesh.core.words import PeerId
-from peermesh.errors import BadFrame, CannotListen, KeyChanged, PeerError
+from peermesh.errors import CannotListen, KeyChanged, PeerError
 from peermesh.mesh.fields import SHORT
 from peermesh.mesh.hosts import wire as hostwire
-from peermesh.mesh.hosts.curve import Dialler, Listener, raise_descriptors
+from peermesh.mesh.hosts.curve import Listener, raise_descriptors
 from peermesh.mesh.hosts.keys import host_keys
 from peermesh.mesh.hosts.wire import (
-    Again,
     Answer,
     Ask,
-    Beat,
     Greet,
     HostFrame,
     Join,
     Joined,
-    Leave,
     No,
     Part,
     Roster,
 )
 from peermesh.sidecar import lanstate, offers
 from peermesh.sidecar.finding import PORTS, Finder, endpoint, places, tag_of
+from peermesh.sidecar.meetings import Meetings
 from peermesh.sidecar.relays import Relays
 from peermesh.sidecar.rosters import Rosters
-from peermesh.sidecar.ways import DISTRUST, SILENCE, Host, Way
+from peermesh.sidecar.ways import Host, Way
 from peermesh.store.trust import TrustStore
 from peermesh.store.trusted import Trust
 
@@ -114,11 +110,10 @@ class Gate:
     ) -> None:
         self._context, self._owner, self._remotes = context, owner, remotes
         self.nudged: Callable[[], None] = lambda: None  # called when a sidecar says that something changed
-        self._public, self._keys = "", (b"", b"")
+        self._public, self.keys = "", (b"", b"")
         self._listener: Listener | None = None
         self._listen_at = 0.0
-        self._guests: dict[bytes, Way] = {}  # by the route of a link that others dialled
-        self._hosts: dict[str, Host] = {}
+        self._meetings = Meetings(context, self)
         self._finder = Finder()
         self._addresses: tuple[str, ...] = ()
         self._last_trust = Trust()
@@ -129,7 +124,7 @@ class Gate:
         self.doubt: Callable[[str], None] = lambda _: None  # told of an instance that led nowhere
         self.wrong = 0  # frames of other hosts that they may not send
         self.trouble = ""
-        self._rosters = Rosters(remotes, lambda: owner.roster(self._keys[1]), self.strange)
+        self._rosters = Rosters(remotes, lambda: owner.roster(self.keys[1]), self.strange)
         self._relays = Relays(context, owner.root, self)
         raise_descriptors()  # strangers' connections must not take the place of our own files
         self._remotes.nobody_is_up()
@@ -150,7 +145,7 @@ class Gate:
         trust = self._read_trust()
         if self._owner.openings() != self._openings:
             self._openings = self._owner.openings()
-            self._begin_anew("what was known of it is lost")
+            self._meetings.begin_anew("what was known of it is lost")
         if addresses != self._addresses:
             self._moved(addresses)
         if trust != self._last_trust:
@@ -160,9 +155,9 @@ class Gate:
             self._close_listener()  # guests that only stayed are gone; the others dial again at once
         self._inviting = inviting
         self._listen_as(bool(trust.hosts) or inviting)
-        for host in list(self._hosts.values()):
-            self._keep(host, trust)
-        self._rosters.tell(self._up_ways())
+        for host in list(self._meetings.hosts.values()):
+            self._meetings.keep(host)
+        self._rosters.tell(self._meetings.up())
         self._relays.look()
         if self._listener is not None:
             self._listener.look()
@@ -172,43 +167,31 @@ class Gate:
         try:
             return self._owner.trust.read()
         except (PeerError, OSError):
-            self._begin_anew("the list of trusted machines cannot be read")
+            self._meetings.begin_anew("the list of trusted machines cannot be read")
             raise
-
-    def _begin_anew(self, why: str) -> None:
-        """Cut all links; they are dialled again."""
-        for host in self._hosts.values():
-            for way in host.ways():
-                self._lost(host, way, why)
-            host.soon()
 
     def _moved(self, addresses: tuple[str, ...]) -> None:
         """This host hangs on its networks in another way than before."""
         self._addresses = addresses
         if not addresses:
-            self._begin_anew("this machine is on no network")
+            self._meetings.begin_anew("this machine is on no network")
         if config.interfaces():
             self._close_listener()  # it listens on addresses that may be gone
-        for host in self._hosts.values():
+        for host in self._meetings.hosts.values():
             host.soon()
 
     def _follow(self, trust: Trust) -> None:
         """Hosts were added or removed: who is removed is cut off now."""
         keys = {one.key for one in trust.hosts}
-        removed = [key for key in self._hosts if key not in keys]
+        removed = self._meetings.follow(keys)
         for key in removed:
             self._owner.log(f"gate: {self.name_of(key)} is not trusted any more")
-            for way in self._hosts[key].ways():
-                way.send(No("not-trusted", DISTRUST))  # so that its person need not guess
-            self._drop(self._hosts.pop(key))
-        if removed and self._listener is not None:
+        if removed:
             self._close_listener()  # the only way to cut what they dialled; the others dial again at once
-        for key in keys - set(self._hosts):
-            self._hosts[key] = Host(key, lambda where, key=key: self._dial(key, where), self._failed)  # type: ignore[misc]
         self._rosters.forget(set(trust.removed) - keys)
         self._last_trust = trust
-        self._finder.look(self._hosts)
-        for host in self._hosts.values():
+        self._finder.look(self._meetings.hosts)
+        for host in self._meetings.hosts.values():
             host.soon()
         if removed:
             self._owner.heard("")
@@ -230,7 +213,7 @@ class Gate:
             self._load_keys()
             self._listener = Listener(
                 self._context,
-                self._keys,
+                self.keys,
                 addresses=where,
                 ports=[named] if named else [*PORTS, 0],
                 judge=self._admits,
@@ -245,13 +228,11 @@ class Gate:
         self._listen_at = 0.0
 
     def _load_keys(self) -> None:
-        self._keys = host_keys(self._owner.root)
-        self._public = self._keys[0].hex()
+        self.keys = host_keys(self._owner.root)
+        self._public = self.keys[0].hex()
 
     def _close_listener(self) -> None:
-        for way in list(self._guests.values()):
-            self._lost_inbound(way)
-        self._guests.clear()
+        self._meetings.unlisten()
         if self._listener is not None:
             self._listener.close()
             self._listener = None
@@ -271,131 +252,38 @@ class Gate:
     def rumours(self, rumours: Sequence[Rumour]) -> None:
         """What is heard by mDNS has changed."""
         self._finder.rumours = rumours
-        for key in self._finder.look(self._hosts):
-            self._hosts[key].soon()
+        for key in self._finder.look(self._meetings.hosts):
+            self._meetings.hosts[key].soon()
 
-    def _failed(self, where: str) -> None:
+    def failed(self, where: str) -> None:
         """An address led nowhere: the record that named it may be a ghost."""
         for instance in self._finder.instances(where):
             self.doubt(instance)
 
-    def _keep(self, host: Host, trust: Trust) -> None:
-        """Have one link to *host*, and know whether it lives."""
-        host.look()
-        for way in host.ways():
-            if way.silent:
-                self._lost(host, way, "nothing was heard of it")
-            elif way.quiet:
-                way.send(Beat())
-        if host.outbound is not None and host.inbound is not None and self._public > host.key:
-            self._lost(host, host.outbound, "both dialled; the other's link is kept")
-        if host.way is None and self._public:
-            own = {endpoint(one, self.port) for one in self._addresses}
-            host.try_addresses(*self._finder.endpoints(host.key, trust, own))
+    def endpoints(self, key: str) -> tuple[list[str], list[str]]:
+        """Where a host may be: as heard by mDNS, and as known otherwise."""
+        own = {endpoint(one, self.port) for one in self._addresses}
+        return self._finder.endpoints(key, self._last_trust, own)
 
-    def _dial(self, key: str, where: str) -> Dialler:
-        dialler = Dialler(
-            self._context,
-            self._keys,
-            server=bytes.fromhex(key),
-            endpoint=f"tcp://{where}",
-            received=lambda data: self._heard_back(key, where, data),
-            lost=lambda why: self._dial_lost(key, where, why),
-        )
-        dialler.send(hostwire.encode(self._greeting()))
-        return dialler
-
-    def _greeting(self) -> Greet:
+    def greeting(self) -> Greet:
+        """What this host says first."""
         return Greet(config.host_name(), self.port, self._addresses[: hostwire.ADDRESSES])
-
-    def _dial_lost(self, key: str, where: str, why: str) -> None:
-        host = self._hosts.get(key)
-        if host is None:
-            return
-        if host.outbound is not None and host.outbound.endpoint == where:
-            self._lost(host, host.outbound, why)
-            host.soon()
-        else:
-            host.give_up(where, why)
 
     # ------------------------------------------------------------ what is heard
 
-    def _heard_back(self, key: str, where: str, data: bytes) -> None:
-        """A frame on a link that we dialled."""
-        host, frame = self._hosts.get(key), self._read(data)
-        if host is None or frame is None or self._owner.trust.read().by_key(key) is None:
-            return
-        way = host.outbound if host.outbound is not None and host.outbound.endpoint == where else None
-        if isinstance(frame, Greet) and way is None:
-            way = host.answered(where)
-            if way is not None:
-                way.send(Beat())  # of the addresses that were tried, this one is used
-                self._up(host, frame, where)
-        elif isinstance(frame, No):
-            self._unwanted(host, way, where, frame)
-        elif isinstance(frame, Again | Leave) and way is not None:
-            self._lost(
-                host, way, "it left" if isinstance(frame, Leave) else "it does not know this link any more"
-            )
-            host.soon()
-        elif way is not None:
-            self._hear(way, frame)
-
     def _received(self, route: bytes, key: bytes, data: bytes) -> None:
-        """A frame on a link that another host dialled."""
-        frame, listener = self._read(data), self._listener
-        if frame is None or listener is None:
-            return
-        host, way = self._hosts.get(key.hex()), self._guests.get(route)
-        if isinstance(frame, Join):
-            listener.send(route, hostwire.encode(self._join(key.hex(), frame)))
-        elif host is None:
-            listener.send(route, hostwire.encode(No("not-trusted", DISTRUST)))
-        elif isinstance(frame, Greet):
-            self._greeted(host, route, frame, listener)
-        elif way is None or way.broken or way.key != host.key:
-            listener.send(route, hostwire.encode(Again()))
-        elif isinstance(frame, Leave):
-            self._lost(host, way, "it left")
-            host.soon()
-        elif isinstance(frame, No):
-            self._unwanted(host, way, "its own dial", frame)
-        else:
-            if way is not host.inbound:
-                self._chosen(host, way)
-            self._hear(way, frame)
+        if self._listener is not None:
+            self._meetings.received(self._listener, route, key, data)
 
-    def _unwanted(self, host: Host, way: Way | None, where: str, no: No) -> None:
-        why = line(clean(no.why), 200)
-        host.give_up(where, why)
-        host.note(where, why)
-        if way is not None:
-            self._lost(host, way, why)
+    def trusts(self, key: str) -> bool:
+        """Whether the host with *key* is trusted at this moment; nobody is while that cannot be read."""
+        try:
+            return self._owner.trust.read().by_key(key) is not None
+        except (PeerError, OSError):
+            return False
 
-    def _greeted(self, host: Host, route: bytes, frame: Greet, listener: Listener) -> None:
-        """It tries several of our addresses at once: which link it chose shows by what it says next."""
-        old = time.monotonic() - SILENCE
-        self._guests = {
-            r: one for r, one in self._guests.items() if one.heard > old or one is self._inbound(one.key)
-        }
-        way = self._guests[route] = Way(host.key, lambda data: listener.send(route, data))
-        way.greet = frame
-        way.send(self._greeting())
-
-    def _inbound(self, key: str) -> Way | None:
-        host = self._hosts.get(key)
-        return host.inbound if host is not None else None
-
-    def _chosen(self, host: Host, way: Way) -> None:
-        if host.inbound is not None:
-            self._lost(host, host.inbound, "it dialled again")
-        host.inbound = way
-        host.forget_tries()
-        host.stop_trying()
-        if way.greet is not None:
-            self._up(host, way.greet, "")
-
-    def _join(self, key: str, join: Join) -> HostFrame:
+    def join(self, key: str, join: Join) -> HostFrame:
+        """What to answer to somebody who was, or was not, invited."""
         try:
             one = self._owner.trust.redeem(join.secret, key, join.name, places(join.addresses, join.port))
         except PeerError as wrong:
@@ -406,14 +294,8 @@ class Gate:
         self.nudged()
         return Joined(config.host_name(), self.port, self._addresses[: hostwire.ADDRESSES])
 
-    def _read(self, data: bytes) -> HostFrame | None:
-        try:
-            return hostwire.decode(data)
-        except BadFrame as wrong:
-            self.strange(str(wrong))
-            return None
-
-    def _hear(self, way: Way, frame: HostFrame) -> None:
+    def hear(self, way: Way, frame: HostFrame) -> None:
+        """Something was said on a link that is up."""
         way.heard = time.monotonic()
         if isinstance(frame, Ask):
             self._relays.asked(way, frame)
@@ -426,30 +308,21 @@ class Gate:
 
     def _learn(self, way: Way, update: Update) -> None:
         if not way.may_tell():
-            self._distrust(way, "it tells its roster without end")
+            self._meetings.distrust(way, "it tells its roster without end")
             return
         try:
             told = self._rosters.learn(way.key, update)
         except PeerError as wrong:
-            self._distrust(way, str(wrong))  # it tells all again when it has dialled again
+            self._meetings.distrust(way, str(wrong))  # it tells all again when it has dialled again
             return
         if told:
             self._relays.up(way.key)
         self._owner.heard(way.key)
 
-    def _distrust(self, way: Way, why: str) -> None:
-        """Begin anew with a host after a pause."""
-        host = self._hosts.get(way.key)
-        if host is not None and way in host.ways():
-            self._lost(host, way, why)
-
     # ------------------------------------------------------------ up and down
 
-    def _up_ways(self) -> list[Way]:
-        """The links to tell rosters on: one for each host that is up."""
-        return [host.way for host in self._hosts.values() if host.way is not None]
-
-    def _up(self, host: Host, greet: Greet, where: str) -> None:
+    def came(self, host: Host, greet: Greet, where: str) -> None:
+        """A link to *host* is up; *where* is empty if it dialled."""
         try:
             self._owner.trust.met(host.key, ((where,) if where else ()) + places(greet.addresses, greet.port))
             self._last_trust = self._owner.trust.read()
@@ -459,42 +332,27 @@ class Gate:
         for way in host.ways():
             way.told = None  # the roster is told on whichever link is used from now on
         self._owner.log(f"gate: {self.name_of(host.key)} is up at {where or 'its own dial'}")
-        self._rosters.tell(self._up_ways())
+        self._rosters.tell(self._meetings.up())
         self._owner.sweep_soon()
 
-    def _lost(self, host: Host, way: Way, why: str) -> None:
-        way.send(Leave())  # if it still can be said: nobody is told when the other end of a ROUTER goes
-        if way is host.outbound:
-            host.drop_outbound()
-        elif way is host.inbound:
-            host.drop_inbound()
-        way.broken = True
-        self._guests = {route: one for route, one in self._guests.items() if one is not way}
+    def went(self, host: Host, way: Way, why: str) -> None:
+        """A link to *host* is gone."""
         self._relays.lost(way)
-        if host.way is None:
-            self._owner.log(f"gate: {self.name_of(host.key)} is down: {why}")
-            try:
-                if host.key in self._hosts:
-                    self._remotes.link(host.key, up=False, clock=time.time())
-            except PeerError as wrong:  # it is down all the same; the next gate begins with nobody up
-                self._owner.log(f"gate: {wrong}")
-            self._owner.heard(host.key)
-
-    def _lost_inbound(self, way: Way) -> None:
-        host = self._hosts.get(way.key)
-        if host is not None and host.inbound is way:
-            self._lost(host, way, "listening ends")
-
-    def _drop(self, host: Host) -> None:
-        for way in host.ways():
-            self._lost(host, way, "its trust or this gate ends")
-        host.close()
+        if host.way is not None:
+            return
+        self._owner.log(f"gate: {self.name_of(host.key)} is down: {why}")
+        try:
+            if self.trusts(host.key):
+                self._remotes.link(host.key, up=False, clock=time.time())
+        except PeerError as wrong:  # it is down all the same; the next gate begins with nobody up
+            self._owner.log(f"gate: {wrong}")
+        self._owner.heard(host.key)
 
     # ------------------------------------------------------------ for the relays
 
     def way(self, me: PeerId, you: PeerId) -> Way | None:
         """The way from *me*, of this host, to the host of *you*, if it is up now."""
-        host = self._hosts.get(self._rosters.host_of(you) or "")
+        host = self._meetings.hosts.get(self._rosters.host_of(you) or "")
         if host is None or host.way is None:
             return None
         if me not in (host.way.told or {}):
@@ -536,7 +394,7 @@ class Gate:
             "wrong": self.wrong,
             "strangers": self._listener.counts.refused if self._listener is not None else 0,
             "offers": offers.heard(self._finder.rumours),
-            "hosts": {key: self._state_of(host) for key, host in self._hosts.items()},
+            "hosts": {key: self._state_of(host) for key, host in self._meetings.hosts.items()},
         }
         if state != self._noted:
             try:
@@ -557,8 +415,8 @@ class Gate:
 
     def close(self) -> None:
         """Cut all links; the next keeper's gate makes new ones."""
-        for host in list(self._hosts.values()):
-            self._drop(host)
+        for host in list(self._meetings.hosts.values()):
+            self._meetings.drop(host)
         self._close_listener()
         self._write_state()
         self._finder.close()
