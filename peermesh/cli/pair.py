@@ -14,6 +14,7 @@ from peermesh import config
 from peermesh.cli import hosts, link
 from peermesh.cli.options import json_option
 from peermesh.errors import BadUsage, NotReached, PairingFailed
+from peermesh.mesh.hosts.token import check_address, split, with_port
 from peermesh.mesh.pairing.codes import Code, new_code
 from peermesh.mesh.pairing.handshake import Introduction, Offer, answer
 
@@ -66,7 +67,7 @@ def _pair(parsed: Code | None, host: str | None, name: str) -> dict[str, Any]:
         other = asyncio.run(_offer(myself))
     else:
         other, places = _answer(parsed, myself, host)
-    spelled = tuple(_with_port(one, other.port) for one in (*places, *other.addresses)) if other.port else ()
+    spelled = tuple(with_port(one, other.port) for one in (*places, *other.addresses)) if other.port else ()
     near, row = link.ask(
         "introduce", key=other.key.hex(), host=other.name, name=name, addresses=list(dict.fromkeys(spelled))
     )
@@ -111,18 +112,9 @@ def _publish(nameplate: int, port: int) -> None:
 
 def _answer(code: Code, me: Introduction, host: str | None) -> tuple[Introduction, tuple[str, ...]]:
     """The host that shows *code*, and the address at which it is."""
-    endpoints = [_split(host)] if host else _found(code.nameplate)
+    endpoints = [split(with_port(check_address(host), PORT))] if host else _found(code.nameplate)
     other, address = asyncio.run(answer(code, me, endpoints, EXCHANGE))
     return other, (address,)
-
-
-def _split(text: str) -> tuple[str, int]:
-    if text.startswith("[") or text.count(":") < 2:
-        host, _, port = text.rpartition(":") if "]:" in text or text.count(":") == 1 else (text, "", "")
-        if port and not port.isdigit():
-            raise BadUsage(f"{text[:80]!r} is no address; write 192.168.1.20 or 192.168.1.20:{PORT}")
-        return host.strip("[]"), int(port or PORT)
-    return text, PORT
 
 
 def _found(nameplate: int) -> list[tuple[str, int]]:
@@ -141,7 +133,3 @@ def _found(nameplate: int) -> list[tuple[str, int]]:
         "the other machine was not found on this network; say where it is: "
         "peer pair CODE --host ADDRESS (it prints its own)"
     )
-
-
-def _with_port(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -18,10 +18,6 @@ from peermesh.core.script import (
     HangUp,
     Input,
     Keep,
-    KeepIn,
-    KeepOut,
-    MoveIn,
-    MoveOut,
     NoSuchPeer,
     Reply,
     Retire,
@@ -33,17 +29,12 @@ from peermesh.core.script import (
     Tell,
     Tick,
     Token,
-    Told,
     Transmit,
     WaiterCame,
 )
 from peermesh.core.words import Card, PeerId
 from peermesh.errors import PeerError
 from peermesh.mesh.memory import MemoryMailbox
-
-KEEPS = (KeepOut, KeepIn, MoveOut, MoveIn, Told)
-SPEAKS = (Dial, HangUp, Tell, Transmit, Reply)
-ANSWERS = (SayAnswer, Show, Retire, Fail)
 
 # After a commit that failed a peer says nothing for so long, as the sidecar does.
 PAUSE = 1.0  # seconds
@@ -117,19 +108,19 @@ class Node:
         self._perform(inputs, effects, crash)
 
     def _perform(self, inputs: Collection[Input], effects: list[Effect], crash: int | None) -> None:
-        keeps: list[Keep] = [one for one in effects if isinstance(one, KEEPS)]
+        keeps: list[Keep] = [one for one in effects if isinstance(one, Keep)]
         try:
             if keeps:
                 self.mailbox.keep(keeps, self.network.clock)
         except PeerError as wrong:
             self._recover(inputs, effects, wrong)
             return
-        spoken: list[Speak] = [one for one in effects if isinstance(one, SPEAKS)]
+        spoken: list[Speak] = [one for one in effects if isinstance(one, Speak)]
         absent = [peer for one in spoken[:crash] for peer in self._speak(one)]
         if crash is not None:
             self.kill()
             return
-        self.answers += [one for one in effects if isinstance(one, ANSWERS)]
+        self.answers += [one for one in effects if isinstance(one, Answer)]
         if absent:
             self.handle(*(NoSuchPeer(peer) for peer in absent))
 

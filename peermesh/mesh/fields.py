@@ -1,24 +1,52 @@
-"""What the fields of frames are checked for, when they come from others: each check gives the value or ValueError."""
+"""What both wires have in common: frames as msgpack arrays, and what their fields are checked for.
+
+Each check gives the value, or raises ValueError.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import msgpack
 
 from peermesh.core.words import PeerId, is_peer_id
 from peermesh.errors import BadFrame
 
+Frame = TypeVar("Frame")
+Packers = Mapping[type, tuple[str, Callable[[Any], list[Any]]]]
+
 # Names, repos, branches, reasons: shown in one line.
 SHORT = 300  # characters
 
 
-def array(data: bytes, limit: int, version: int, what: str) -> tuple[str, list[Any]]:
-    """The type and the fields of a frame: a msgpack array ``[version, type, field, …]`` of at most *limit* bytes.
+def encode(frame: Frame, packers: Packers, version: int) -> bytes:
+    """*frame* as bytes: a msgpack array ``[version, type, field, …]``, as the table *packers* says."""
+    tag, pack = packers[type(frame)]
+    packed: bytes = msgpack.packb([version, tag, *pack(frame)])
+    return packed
+
+
+def decode(
+    data: bytes, unpackers: Mapping[str, Callable[..., Frame]], version: int, limit: int, what: str
+) -> Frame:
+    """The frame that *data* holds, by the table *unpackers*.
 
     Raises:
-        BadFrame: it is none of this version; the sentence calls it *what*.
+        BadFrame: it holds none of this version, or more than *limit* bytes; the sentence calls it *what*.
     """
+    tag, fields = _array(data, limit, version, f"a {what}")
+    unpack = unpackers.get(tag)
+    if unpack is None:
+        raise BadFrame(f"an unknown type of {what}: {tag[:20]!r}")
+    try:
+        return unpack(*fields)
+    except (TypeError, ValueError) as wrong:
+        raise BadFrame(f"a {what} {tag} with wrong fields: {str(wrong)[:200]}") from wrong
+
+
+def _array(data: bytes, limit: int, version: int, what: str) -> tuple[str, list[Any]]:
+    """The type and the fields of a frame."""
     if len(data) > limit:
         raise BadFrame(f"{what} of {len(data)} bytes; the limit is {limit}")
     try:

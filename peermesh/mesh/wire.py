@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgpack
-
 from peermesh.core.frames import (
     Ack,
     Bye,
@@ -26,8 +24,8 @@ from peermesh.core.frames import (
     Welcome,
 )
 from peermesh.core.words import BODY_LIMIT, CHAIN_LIMIT, Message, MessageId, State
-from peermesh.errors import BadFrame
-from peermesh.mesh.fields import array, as_flag, as_items, as_peer, as_text
+from peermesh.mesh import fields
+from peermesh.mesh.fields import as_flag, as_items, as_peer, as_text
 
 VERSION = 1
 
@@ -41,9 +39,7 @@ BIGGEST = 10**18  # numbers of messages: an id spells at most 18 digits, and SQL
 
 def encode(frame: Frame) -> bytes:
     """*frame* as bytes."""
-    tag, pack = _PACKERS[type(frame)]
-    packed: bytes = msgpack.packb([VERSION, tag, *pack(frame)])
-    return packed
+    return fields.encode(frame, _PACKERS, VERSION)
 
 
 def decode(data: bytes) -> Frame:
@@ -52,14 +48,7 @@ def decode(data: bytes) -> Frame:
     Raises:
         BadFrame: it holds none of this version.
     """
-    tag, fields = array(data, FRAME_LIMIT, VERSION, "a frame")
-    unpack = _UNPACKERS.get(tag)
-    if unpack is None:
-        raise BadFrame(f"an unknown type of frame: {tag[:20]!r}")
-    try:
-        return unpack(*fields)
-    except (TypeError, ValueError) as wrong:
-        raise BadFrame(f"a {tag} frame with wrong fields: {str(wrong)[:200]}") from wrong
+    return fields.decode(data, _UNPACKERS, VERSION, FRAME_LIMIT, "frame")
 
 
 # ---------------------------------------------------------------- checks of one field

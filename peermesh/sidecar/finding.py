@@ -25,14 +25,9 @@ def tag_of(key: str, instance: str) -> bytes:
     return hmac.digest(bytes.fromhex(key), b"peer" + instance.encode(), hashlib.sha256)[:TAG_BYTES]
 
 
-def endpoint(address: str, port: int) -> str:
-    """*address* and *port* as remembered and shown: ``10.0.0.2:7337`` or ``[fe80::1%3]:7337``."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
 def places(addresses: Sequence[str], port: int) -> tuple[str, ...]:
     """Where a host says that it can be reached: numeric addresses only, for they are written to a file."""
-    return tuple(endpoint(one, port) for one in addresses if port and _numeric(one))
+    return tuple(with_port(one, port) for one in addresses if port and _numeric(one))
 
 
 def _numeric(address: str) -> bool:
@@ -58,7 +53,7 @@ class Finder:
                 continue
             key = next((k for k in wanted if hmac.compare_digest(tag_of(k, one.instance), one.tag)), None)
             if key is not None:
-                spots = [(endpoint(address, one.port), one.instance) for address in one.addresses]
+                spots = [(with_port(address, one.port), one.instance) for address in one.addresses]
                 self._found.setdefault(key, []).extend(spots)
         return {key for key, found in self._found.items() if before.get(key) != found}
 

@@ -19,6 +19,7 @@ from peermesh.mesh.fields import SHORT
 from peermesh.mesh.hosts import wire as hostwire
 from peermesh.mesh.hosts.curve import Listener, raise_descriptors
 from peermesh.mesh.hosts.keys import host_keys
+from peermesh.mesh.hosts.token import with_port
 from peermesh.mesh.hosts.wire import (
     Answer,
     Ask,
@@ -31,7 +32,7 @@ from peermesh.mesh.hosts.wire import (
     Roster,
 )
 from peermesh.sidecar import lanstate, offers
-from peermesh.sidecar.finding import PORTS, Finder, endpoint, places, tag_of
+from peermesh.sidecar.finding import PORTS, Finder, places, tag_of
 from peermesh.sidecar.meetings import Meetings
 from peermesh.sidecar.relays import Relays
 from peermesh.sidecar.rosters import Rosters
@@ -262,7 +263,7 @@ class Gate:
 
     def endpoints(self, key: str) -> tuple[list[str], list[str]]:
         """Where a host may be: as heard by mDNS, and as known otherwise."""
-        own = {endpoint(one, self.port) for one in self._addresses}
+        own = {with_port(one, self.port) for one in self._addresses}
         return self._finder.endpoints(key, self._last_trust, own)
 
     def greeting(self) -> Greet:

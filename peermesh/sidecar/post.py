@@ -24,11 +24,8 @@ from peermesh.core.script import (
     HangUp,
     Input,
     Keep,
-    KeepIn,
     KeepOut,
     LinkLost,
-    MoveIn,
-    MoveOut,
     NoSuchPeer,
     Reply,
     Retire,
@@ -41,7 +38,6 @@ from peermesh.core.script import (
     Tell,
     Tick,
     Token,
-    Told,
     Transmit,
     WaiterCame,
 )
@@ -50,10 +46,6 @@ from peermesh.errors import PeerError
 from peermesh.mesh.links import LinkError, Links
 from peermesh.store.mailbox import Mailbox
 from peermesh.store.sqlite import translated_os
-
-KEEPS = (KeepOut, KeepIn, MoveOut, MoveIn, Told)
-ANSWERS = (SayAnswer, Show, Retire, Fail)
-SPEAKS = (Dial, HangUp, Tell, Transmit, Reply)
 
 # After a commit that failed the network is left alone for this long: a full disk stays full.
 PAUSE = 1.0  # seconds
@@ -161,15 +153,15 @@ class Post:
         self.after()
 
     def _perform(self, effects: list[Effect]) -> None:
-        keeps: list[Keep] = [e for e in effects if isinstance(e, KEEPS)]
+        keeps: list[Keep] = [e for e in effects if isinstance(e, Keep)]
         self._fresh = {e.message.id.n: e.message for e in keeps if isinstance(e, KeepOut)}
         if self.engine.outgoing.unsettled():
             self._set_mark()
         if keeps:
             self.mailbox.keep(keeps, time.time())
-        for spoken in _coalesced([e for e in effects if isinstance(e, SPEAKS)]):
+        for spoken in _coalesced([e for e in effects if isinstance(e, Speak)]):
             self._speak(spoken)
-        self._hand_out([e for e in effects if isinstance(e, ANSWERS)])
+        self._hand_out([e for e in effects if isinstance(e, Answer)])
         self._fresh = {}
 
     def _set_mark(self) -> None:

@@ -8,16 +8,12 @@ import time
 from collections.abc import Iterable
 from ipaddress import ip_address
 
+from peermesh.mesh.hosts.token import split, with_port
+
 # A name may lead elsewhere when the network changes.
 LIFE = 30.0  # seconds
 # Addresses of one name, IPv4 and IPv6 in the system's order.
 MOST = 4
-
-
-def split(place: str) -> tuple[str, str]:
-    """Host and port of ``10.0.0.2:7337``, ``[fd00::2]:7337`` or ``name:7337``."""
-    host, _, port = place.rpartition(":")
-    return host.strip("[]"), port
 
 
 def is_numeric(place: str) -> bool:
@@ -35,11 +31,11 @@ async def look_up(place: str) -> tuple[str, ...]:
         return (place,)
     host, port = split(place)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError):
         return ()
     texts = [str(address[0]) for *_, address in found]
-    return tuple(dict.fromkeys(f"[{one}]:{port}" if ":" in one else f"{one}:{port}" for one in texts))[:MOST]
+    return tuple(dict.fromkeys(with_port(one, port) for one in texts))[:MOST]
 
 
 class Resolver:

@@ -93,6 +93,12 @@ def with_port(address: str, port: int) -> str:
     return address if ":" in address else f"{address}:{port}"
 
 
+def split(place: str) -> tuple[str, int]:
+    """Address and port of what ``with_port`` gave: ``10.0.0.2:7337``, ``[fd00::2]:7337`` or ``name:7337``."""
+    host, _, port = place.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 def check_address(text: str) -> str:
     """*text* if it may be dialled: an address or a name, with or without a port.
 

@@ -21,12 +21,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgpack
-
 from peermesh.core.rosters import AT_ONCE, Entry, Update
 from peermesh.core.words import ROLE_LIMIT, Card, PeerId
-from peermesh.errors import BadFrame
-from peermesh.mesh.fields import array, as_flag, as_items, as_peer, as_text
+from peermesh.mesh import fields
+from peermesh.mesh.fields import as_flag, as_items, as_peer, as_text
 from peermesh.mesh.wire import FRAME_LIMIT
 
 VERSION = 1
@@ -126,9 +124,7 @@ HostFrame = Greet | Roster | Ask | Answer | Part | Beat | Leave | Again | Join |
 
 def encode(frame: HostFrame) -> bytes:
     """*frame* as bytes."""
-    tag, pack = _PACKERS[type(frame)]
-    packed: bytes = msgpack.packb([VERSION, tag, *pack(frame)])
-    return packed
+    return fields.encode(frame, _PACKERS, VERSION)
 
 
 def decode(data: bytes) -> HostFrame:
@@ -137,14 +133,7 @@ def decode(data: bytes) -> HostFrame:
     Raises:
         BadFrame: it holds none of this version.
     """
-    tag, fields = array(data, HOST_FRAME_LIMIT, VERSION, "a host's frame")
-    unpack = _UNPACKERS.get(tag)
-    if unpack is None:
-        raise BadFrame(f"an unknown type of a host's frame: {tag[:20]!r}")
-    try:
-        return unpack(*fields)
-    except (TypeError, ValueError) as wrong:
-        raise BadFrame(f"a host's {tag} frame with wrong fields: {str(wrong)[:200]}") from wrong
+    return fields.decode(data, _UNPACKERS, VERSION, HOST_FRAME_LIMIT, "host's frame")
 
 
 # ---------------------------------------------------------------- checks of one field
