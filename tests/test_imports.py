@@ -33,6 +33,7 @@ PURE = frozenset(
         "difflib",
         "enum",
         "functools",
+        "hashlib",
         "heapq",
         "itertools",
         "json",
