@@ -75,6 +75,48 @@ class AmbiguousPeer(PeerError):
     code, exit = "ambiguous-peer", Exit.NO_PEER
 
 
+class Held(PeerError):
+    """Another session holds that. Ask it, or wait until it lets go; `peer claims` shows who holds what."""
+
+    code, exit = "held", Exit.REFUSED
+
+
+class OutsideRepo(BadUsage):
+    """That path is not in this repo, and nobody of this repo would meet you there."""
+
+    code = "outside"
+
+
+class NoSuchTask(PeerError):
+    """There is no such task on this repo's board. `peer task list --all` shows all."""
+
+    code, exit = "no-task", Exit.NO_PEER
+
+
+class TaskTaken(PeerError):
+    """Somebody else has that task."""
+
+    code, exit = "task-taken", Exit.REFUSED
+
+
+class TaskWaits(PeerError):
+    """That task waits for others. Take one of them first, or say --anyway."""
+
+    code, exit = "task-waits", Exit.REFUSED
+
+
+class NoSuchState(PeerError):
+    """Nothing is kept under that key. `peer state show` lists what is."""
+
+    code, exit = "no-state", Exit.NO_PEER
+
+
+class TooMany(PeerError):
+    """That is more than one session may have."""
+
+    code, exit = "too-many", Exit.REFUSED
+
+
 class NameTaken(PeerError):
     """A session that is running has that name. Choose another, or rename that one first."""
 

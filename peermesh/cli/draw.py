@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import click
@@ -17,6 +18,11 @@ from peermesh.core.names import line
 
 # Narrower than this nothing is readable; wider than that, lines are hard to follow.
 NARROWEST, WIDEST = 40, 160
+
+# A column is cut to so little before the table grows beyond the terminal.
+COLUMN = 4
+# Below a row, what belongs to it stands this far to the right.
+INDENT = "  "
 
 # Marks that are told apart without colour.
 STATE_LOOK = {
@@ -55,9 +61,13 @@ def width() -> int:
 
 def cells(text: str) -> int:
     """Columns that *text* takes in a terminal."""
-    return sum(
-        2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text
-    )
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def _cells(letter: str) -> int:
+    if unicodedata.category(letter) in ("Mn", "Me"):
+        return 0  # it stands over or under the letter before it
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def fit(text: str, room: int) -> str:
@@ -69,30 +79,111 @@ def fit(text: str, room: int) -> str:
     return text + " " * (room - cells(text))
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], looks: Sequence[dict[str, Any]] = ()) -> None:
-    """Print columns; the last takes what room is left.
+def tail(text: str, room: int) -> str:
+    """*text* in at most *room* columns; of a longer one the end, which tells more of a path."""
+    if cells(text) <= room:
+        return text
+    while text and cells(text) > room - 1:
+        text = text[1:]
+    return f"…{text}"
+
+
+def rows(
+    heads: Sequence[str],
+    texts: Sequence[Sequence[str]],
+    looks: Sequence[dict[str, Any]] = (),
+    *,
+    below: Sequence[str] = (),
+    ends: Collection[int] = (),
+) -> list[str]:
+    """The lines of a table that fits the terminal, styled.
 
     Args:
         heads: a word for each column.
-        rows: as many texts each.
+        texts: for each row as many; they are cleaned here.
         looks: for each row, how to style it (arguments of ``click.style``).
+        below: for each row a line under it, clean and fitting, or "" for none.
+        ends: the columns whose texts are cut at their beginning.
     """
-    clear = [[line(clean(cell), 200) for cell in row] for row in rows]
+    clear = [[line(clean(cell), 200) for cell in row] for row in texts]
     widths = [max(cells(text) for text in column) for column in zip(heads, *clear, strict=True)]
     room = width() - 2 * (len(widths) - 1)
-    while sum(widths) > room and max(widths) > 8:
+    while sum(widths) > room and max(widths) > COLUMN:
         widths[widths.index(max(widths))] -= 1
-    click.secho("  ".join(fit(h, w) for h, w in zip(heads, widths, strict=True)).rstrip(), dim=True)
+    said = [click.style("  ".join(fit(h, w) for h, w in zip(heads, widths, strict=True)).rstrip(), dim=True)]
     for number, row in enumerate(clear):
-        text = "  ".join(fit(cell, w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        click.secho(text, **(looks[number] if looks else {}))
+        cut = [tail(cell, widths[at]) if at in ends else cell for at, cell in enumerate(row)]
+        text = "  ".join(fit(cell, w) for cell, w in zip(cut, widths, strict=True)).rstrip()
+        said.append(click.style(text, **(looks[number] if looks else {})))
+        if below and below[number]:
+            said.append(click.style(f"{INDENT}{below[number]}", dim=True))
+    return said
+
+
+def table(
+    heads: Sequence[str],
+    texts: Sequence[Sequence[str]],
+    looks: Sequence[dict[str, Any]] = (),
+    *,
+    ends: Collection[int] = (),
+) -> None:
+    """Print what ``rows`` makes of the same arguments."""
+    for text in rows(heads, texts, looks, ends=ends):
+        click.echo(text)
+
+
+def address(name: object, host: object = "") -> str:
+    """How a peer is called here: its name, with its host if that is another one ("" is this one)."""
+    return line(clean(f"{name}@{host}" if host else str(name)), 120)
+
+
+def one_line(text: object) -> str:
+    """Others' words as one line of at most 200 characters."""
+    return line(clean(str(text or "")), 200)
+
+
+def block(text: object) -> list[str]:
+    """Others' words as lines to print, each below what they belong to."""
+    return [f"{INDENT}{row}" for row in clean(str(text or "")).strip("\n").split("\n")]
+
+
+def left(seconds: float) -> str:
+    """How much time is left, rounded up: what was given half an hour just now has 30 min."""
+    return span(float(math.ceil(seconds)))
+
+
+def files(edited: Sequence[dict[str, Any]], room: int) -> str:
+    """What somebody edited lately, newest first, as many as *room* columns hold: ``src/a.py 2 min, +3``.
+
+    Args:
+        edited: ``path`` and ``age`` (seconds) of each.
+        room: columns.
+    """
+    said = ""
+    for number, one in enumerate(edited):
+        when, rest = span(one["age"]), len(edited) - number - 1
+        more = f", +{rest}" if rest else ""
+        path = one_line(one["path"])
+        if number == 0:
+            path = tail(path, max(1, room - cells(f" {when}{more}")))
+        longer = f"{said}, {path} {when}" if said else f"{path} {when}"
+        if number and cells(f"{longer}{more}") > room:
+            return f"{said}, +{rest + 1}"
+        said = longer
+    return said
 
 
 def unread(answer: dict[str, Any]) -> None:
     """Tell a person at a terminal that there is mail."""
-    count = answer.get("unread", 0)
-    if count and sys.stderr.isatty():
-        click.secho(f"{count} new message{'s' if count > 1 else ''} for you: peer inbox", fg="cyan", err=True)
+    words = unread_line(answer)
+    if words and sys.stderr.isatty():
+        click.echo(words, err=True)
+
+
+def unread_line(answer: dict[str, Any]) -> str:
+    """That there is mail, styled; "" if there is none."""
+    number = answer.get("unread", 0)
+    return click.style(f"{count(number, 'new message')} for you: peer inbox", fg="cyan") if number else ""
 
 
 def who(message: dict[str, Any]) -> str:
@@ -114,8 +205,8 @@ def message(one: dict[str, Any]) -> None:
     head = click.style(f"{kind}from {who(one)}", bold=True)
     tail = click.style(f"{', '.join(filter(None, notes))} · {one['id']}", dim=True)
     click.echo(f"{head}  {tail}")
-    for row in clean(one["body"]).strip("\n").split("\n"):
-        click.echo(f"  {row}")
+    for row in block(one["body"]):
+        click.echo(row)
 
 
 def state(row: dict[str, Any]) -> str:

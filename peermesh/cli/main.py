@@ -17,12 +17,20 @@ COMMANDS = {
     "setup": "setup",
     "demo": "demo",
     "list": "who",
+    "alive": "who",
     "send": "say",
     "ask": "say",
     "reply": "say",
     "inbox": "mail",
     "read": "mail",
     "sent": "mail",
+    "claim": "claims",
+    "release": "claims",
+    "claims": "claims",
+    "note": "notes",
+    "notes": "notes",
+    "task": "tasks",
+    "state": "state",
     "name": "who",
     "role": "who",
     "focus": "who",
@@ -45,7 +53,8 @@ COMMANDS = {
 # In the order in which a person meets them.
 SECTIONS = {
     "Begin": ("setup", "demo", "completion"),
-    "Talk": ("list", "send", "ask", "reply", "inbox", "read", "sent"),
+    "Talk": ("list", "alive", "send", "ask", "reply", "inbox", "read", "sent"),
+    "Work together": ("claim", "release", "claims", "note", "notes", "task", "state"),
     "Who I am": ("name", "role", "focus"),
     "Other machines": ("invite", "join", "pair", "trust", "connect", "lan"),
     "Health": ("status", "doctor", "log", "up", "down", "on", "off"),
@@ -100,6 +109,7 @@ def peer() -> None:
     Example:
       peer list
       peer send session-b "I renamed the prop userId to accountId"
+      peer claim src/admin/ --why "restyle the dashboard"
     """
 
 

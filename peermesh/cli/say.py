@@ -11,7 +11,7 @@ import click
 from peermesh import config
 from peermesh.cli import draw, link
 from peermesh.cli.options import Peers, body, json_option, timeout_option
-from peermesh.core.words import KINDS
+from peermesh.core.words import KINDS, Kind
 from peermesh.errors import Exit
 
 # Without --wait: long enough for a sidecar on this host to say that it is safe, which takes 2 ms.
@@ -147,6 +147,10 @@ def ask_command(
     if answer.get("answered"):
         _print_answer(answer, as_json)
         link.shown(near, answer)
+        if (
+            answer["messages"][0]["kind"] == Kind.NOTICE
+        ):  # the one asked went idle, or left, without an answer
+            sys.exit(Exit.NOT_YET)
         return
     near.close()
     if as_json:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from peermesh.core.clean import clean
 from peermesh.core.names import line, tidy
-from peermesh.core.words import FOCUS_LIMIT, ROLE_LIMIT, Card, PeerId
+from peermesh.core.words import BRANCH_LIMIT, FOCUS_LIMIT, REPO_LIMIT, ROLE_LIMIT, Card, PeerId
 
 # Entries in one frame; each has at most a few hundred bytes.
 AT_ONCE = 200
@@ -15,16 +15,19 @@ AT_ONCE = 200
 PEERS_LIMIT = 5_000
 
 AWAY = "away"
-STATUSES = frozenset({"here", "busy", "idle", "not answering", AWAY})
+# A session's last activity is told to the minute: a busy one is no news at each of its tool batches.
+ACTIVE_STEP = 60.0  # seconds
+STATUSES = frozenset({"here", "busy", "idle", "waiting", "not answering", AWAY})
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One peer of another host. *since* is a wall clock's seconds on whichever host holds this value."""
+    """One peer of another host. Its times are a wall clock's seconds on whichever host holds this value."""
 
     card: Card
     status: str
     since: float
+    active: float = 0.0  # when it did something last
 
     @property
     def here(self) -> bool:
@@ -60,6 +63,16 @@ def difference(told: Mapping[PeerId, Entry] | None, now: Mapping[PeerId, Entry])
     return updates
 
 
+def active_step(active: float, since: float) -> float:
+    """When a session was active last, as it is told: not before it began to do what it does (both wall, seconds)."""
+    return max(since, active // ACTIVE_STEP * ACTIVE_STEP)
+
+
+def turned(entry: Entry, clock: float) -> Entry:
+    """*entry* with ages in the place of times, or with times in the place of ages; *clock* is the wall's, seconds."""
+    return replace(entry, since=clock - entry.since, active=clock - entry.active)
+
+
 def tamed(entry: Entry, host_key: str) -> Entry:
     """*entry* as another host told it, made harmless: no control characters, bounded, on that host."""
     card = entry.card
@@ -70,8 +83,9 @@ def tamed(entry: Entry, host_key: str) -> Entry:
             host="",
             host_key=host_key,
             name=tidy(clean(card.name)) or "session",
-            repo=line(clean(card.repo), 60),
-            branch=line(clean(card.branch), 100),
+            repo=line(clean(card.repo), REPO_LIMIT),
+            branch=line(clean(card.branch), BRANCH_LIMIT),
+            worktree=line(clean(card.worktree), REPO_LIMIT),
             focus=line(clean(card.focus), FOCUS_LIMIT),
             cwd="",
             roles=tuple(tidy(clean(role)).casefold() for role in card.roles[:ROLE_LIMIT]),

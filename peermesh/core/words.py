@@ -16,6 +16,8 @@ BODY_LIMIT = 1024 * 1024  # bytes of UTF-8
 NAME_LIMIT = 40  # characters
 FOCUS_LIMIT = 200  # characters
 ROLE_LIMIT = 16  # roles of one peer
+REPO_LIMIT = 60  # characters of a repo's name, and of a worktree's
+BRANCH_LIMIT = 100  # characters
 
 # Sessions a thread of messages may pass through since a person spoke. Two models
 # that answer each other reach it after sixteen messages; people's chains do not.
@@ -87,9 +89,10 @@ class Kind(StrEnum):
     CLAIM = "claim"
     RELEASE = "release"
     DONE = "done"
+    NOTICE = "notice"  # by peer itself, to its own session: nobody else can say one
 
 
-KINDS = frozenset(kind.value for kind in Kind)
+KINDS = frozenset(kind.value for kind in Kind if kind is not Kind.NOTICE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,7 @@ class Card:
     roles: tuple[str, ...] = ()
     focus: str = ""
     host_key: str = ""  # the key of the host it is on, in hex; "" is this one
+    worktree: str = ""  # the name of the checkout's directory, without the way there
 
     @property
     def address(self) -> str:

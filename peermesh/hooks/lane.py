@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # A hook answers within this or says nothing; the interpreter's start came before.
 DEADLINE = 0.28  # seconds
+# After an edit nobody waits: a sidecar that is slow, or starts, is told of it all the same.
+EDIT_PATIENCE = 5.0  # seconds
 # A client that starts needs the processor itself: its sidecar begins when most of that is over.
 FIRST_START = 0.4  # seconds
 # The waiter has time: it holds nobody up.
@@ -76,7 +78,7 @@ class Lane:
 
     def __init__(self, root: str, event: str, said: dict[str, Any], began: float) -> None:
         self.root, self.event, self.said = root, event, said
-        self.deadline = began + DEADLINE
+        self.deadline = began + (EDIT_PATIENCE if event == payload.AFTER_EDIT else DEADLINE)
         self.session = said["session"] or config.session_id() or ""
         self.client = config.client_pid() or os.getppid()
         self.spec = session_spec(self.session, self.client, said["cwd"] or os.getcwd())
@@ -94,33 +96,51 @@ class Lane:
             # The same session runs in another window: this one becomes a peer of its own.
             start(self.root, self.link, {**self.spec, "fresh": True})
             return 0
-        text = answer.get("text")
-        if text:
-            sys.stdout.write(json.dumps(payload.context(self.event, text)))
+        said = self._output(answer)
+        if said:
+            sys.stdout.write(json.dumps(said))
             sys.stdout.flush()
-            door.ask("shown", timeout=DEADLINE, hand=answer["hand"])
+            if "hand" in answer:
+                door.ask("shown", timeout=DEADLINE, hand=answer["hand"])
         return 0
+
+    def _output(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """What to print for the client; {} for nothing."""
+        if self.event == payload.AFTER_EDIT:
+            return {}
+        if answer.get("deny"):
+            return payload.denied(answer["deny"])
+        if answer.get("ask"):
+            return payload.asked(answer["ask"])
+        text = answer.get("note") or answer.get("text")
+        return payload.context(self.event, text) if text else {}
 
     def _door(self) -> Door | None:
         if self.event == payload.END:
             return knock(self.link)
         if self.event == payload.START:
             return self._door_at_start()
-        wait = max(0.0, self.deadline - time.monotonic())
         if self.event == payload.PROMPT and starting(self.link):
             # It came with the session's start, and waits for nothing: what there is to say comes after the
             # first tools, or with the next prompt.
             return knock(self.link)
+        return self._reached()
+
+    def _reached(self) -> Door | None:
+        """The door, if the sidecar is there in time."""
         try:
-            return reach(self.root, self.link, self.spec, wait)
+            return reach(self.root, self.link, self.spec, max(0.0, self.deadline - time.monotonic()))
         except NoSidecar:
             # It is on its way: what there is to say is said at the next event.
             return None
 
     def _door_at_start(self) -> Door | None:
         """A session that just began is not held up: its sidecar starts meanwhile, and the first prompt
-        says what there is to say. One that was cleared or compacted has its sidecar already.
+        says what there is to say. One that was cleared or compacted has its sidecar already. One that is
+        resumed needs its own at once: what it must be told again belongs to its start.
         """
+        if self.said["source"] == "resume":
+            return self._reached()
         cleared = self.said["source"] == "clear"
         link = config.client_link(self.root, self.client) if cleared else self.link
         door = knock(link) or knock(self.link)

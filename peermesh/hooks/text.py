@@ -42,6 +42,12 @@ def messages(
 
 
 def _one(message: Message, seconds: float, preview: int) -> list[str]:
+    if message.kind == Kind.NOTICE and message.id.peer == message.to:  # nobody can say one to another
+        on = f" on {message.reply_to}" if message.reply_to else ""
+        return [
+            f"[{message.id}] notice by peer itself{on}, {age(seconds)}",
+            f"> {clean(line(message.body, preview))}",
+        ]
     who = clean(line(f"{message.by}@{message.host}" if message.host else message.by, 100))
     where = clean(line(" ".join(filter(None, (message.repo, message.branch))), 80))
     notes = [message.kind if message.kind != Kind.MESSAGE else "message", f"from {who}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from peermesh.core.script import (
     Answer,
     Fail,
     Gone,
-    HookAsked,
     ReadAsked,
     Retire,
     Say,
@@ -23,15 +22,13 @@ from peermesh.core.script import (
     Show,
     Shown,
     Token,
-    Turn,
-    WaiterCame,
 )
 from peermesh.core.words import BODY_LIMIT, Card, Kind, MessageId, State
 from peermesh.door.server import Caller
 from peermesh.errors import BadRequest, NoSidecar, by_code
-from peermesh.hooks import payload, text
+from peermesh.hooks import text
 from peermesh.sidecar import ask, roster, view
-from peermesh.sidecar.keeper import living
+from peermesh.sidecar.hookdesk import HookDesk
 from peermesh.sidecar.lan import LanDesk
 from peermesh.sidecar.post import Post
 from peermesh.sidecar.where import look
@@ -43,6 +40,9 @@ if TYPE_CHECKING:
 MOST = 500
 
 
+Verb = Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]
+
+
 @dataclass(slots=True)
 class Question:
     """One request that the engine has not answered yet, or whose answer is not yet shown."""
@@ -50,7 +50,7 @@ class Question:
     caller: Caller
     number: int
     show: Callable[[Show], dict[str, Any]]
-    news: bool = False  # the answer tells a session who it is
+    news: bool = False  # the answer tells a session who it is, or what changed
 
 
 class Desk:
@@ -67,15 +67,14 @@ class Desk:
         self._closed = False
         self._post: Post
         self._lan = LanDesk(sidecar)
-        self._verbs: dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]] = {
-            "hook": self._hook,
-            "wait": self._wait,
+        self._verbs: dict[str, Verb] = {
             "shown": self._shown,
             "send": self._send,
             "inbox": self._inbox,
             "read": self._read,
             "sent": self._sent,
             "list": self._list,
+            "alive": self._alive,
             "name": self._name,
             "role": self._role,
             "focus": self._focus,
@@ -83,6 +82,7 @@ class Desk:
             "status": self._status,
             "down": self._down,
             **self._lan.verbs,
+            **HookDesk(sidecar, self._open, self._has_news).verbs,
         }
 
     def attach(self, post: Post) -> None:
@@ -109,13 +109,19 @@ class Desk:
         if ok is not None:
             caller.answer(number, ok)
 
-    def _open(
-        self, caller: Caller, number: int, show: Callable[[Show], dict[str, Any]], *, news: bool = False
-    ) -> Token:
+    def serve(self, *verbs: Mapping[str, Verb]) -> None:
+        """Answer these too."""
+        for some in verbs:
+            self._verbs.update(some)
+
+    def _open(self, caller: Caller, number: int, show: Callable[[Show], dict[str, Any]]) -> Token:
         token = next(self._tokens)
-        self._questions[token] = Question(caller, number, show, news)
+        self._questions[token] = Question(caller, number, show)
         caller.gone.append(lambda: self._caller_gone(token))
         return token
+
+    def _has_news(self, token: Token) -> None:
+        self._questions[token].news = True
 
     def _caller_gone(self, token: Token) -> None:
         if self._questions.pop(token, None) is not None:
@@ -140,68 +146,7 @@ class Desk:
         elif isinstance(answer, Fail):
             question.caller.fail(question.number, by_code(answer.code, answer.why))
 
-    # ------------------------------------------------------------ hooks
-
-    def _hook(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any] | None:
-        event, session = str(fields["event"]), self._sidecar.session
-        if session is None:
-            raise BadRequest("a hook at the door of a person's shell")
-        if event == payload.END:
-            if fields["reason"] != "clear":
-                self._sidecar.leave_soon()
-            return {}
-        if event == payload.START:
-            if self._sidecar.runs_elsewhere(int(fields["client"])):
-                return {"elsewhere": True}
-            self._sidecar.adopt(str(fields["session"]), int(fields["client"]))
-            session.briefed = False
-        elif self._sidecar.runs_elsewhere(int(fields["client"])):
-            return {}  # another window on the same session: what waits is for the first one
-        self._sidecar.refresh()
-        typed = event == payload.PROMPT and not str(fields["prompt"]).startswith(payload.NOTIFICATION)
-        if event == payload.PROMPT and session.queued(str(fields.get("prompt_id", ""))) and typed:
-            self._post.put(Turn(busy=True, typed=True))
-            return {}  # it may be taken back: what there is to say comes at the turn's end
-        token = self._open(caller, number, lambda show: self._hook_text(event, show))
-        self._post.put(HookAsked(token, event, typed=typed))
-        return None
-
-    def _hook_text(self, event: str, show: Show) -> dict[str, Any]:
-        session = self._sidecar.session
-        parts = []
-        if session is not None and event in session.news_at():
-            me = self._post.engine.card
-            parts.append(text.renamed(me) if session.briefed else text.briefing(me, self._company()))
-            self._questions[show.token].news = True
-        if show.ids:
-            carry_on = event in (payload.STOP, payload.BATCH)
-            parts.append(self._block(show, carry_on=carry_on))
-        return {"text": "\n\n".join(parts), "hand": show.token} if parts else {}
-
-    def _block(self, show: Show, *, carry_on: bool) -> str:
-        now = time.time()
-        items = [self._post.mailbox.incoming(one) for one in show.ids]
-        known = [(m, max(0.0, now - came)) for m, came in filter(None, items)]
-        return text.messages(known, show.more, carry_on=carry_on)
-
-    def _company(self) -> list[Card]:
-        """Who else is here now, this repo's sessions first."""
-        me, here = self._post.engine.card, set(living(self._sidecar.root))
-        there = self._sidecar.is_live
-        others = [
-            c
-            for c in self._sidecar.cards()
-            if (there(c.id) if c.host_key else c.id in here) and c.id != me.id and not c.person
-        ]
-        return sorted(others, key=lambda c: (c.repo_key != me.repo_key, c.name))
-
-    def _wait(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any] | None:
-        token = self._open(caller, number, self._wake_text)
-        self._post.put(WaiterCame(token))
-        return None
-
-    def _wake_text(self, show: Show) -> dict[str, Any]:
-        return {"text": self._block(show, carry_on=False), "hand": show.token}
+    # ------------------------------------------------------------ what was handed out
 
     def _shown(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
         token = int(fields["hand"])
@@ -209,8 +154,8 @@ class Desk:
         if question is None or question.caller is not caller:
             raise BadRequest("nothing was handed to you")
         del self._questions[token]
-        if question.news and self._sidecar.session is not None:
-            self._sidecar.session.told()
+        if question.news:
+            self._sidecar.told()
         self._post.put(Shown(token))
         return {}
 
@@ -333,7 +278,7 @@ class Desk:
     def _list(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
         me = self._post.engine.card
         self._sidecar.refresh()
-        rows = [roster.row(self._sidecar, card) for card in self._sidecar.cards()]
+        rows = [self._row(card) for card in self._sidecar.cards()]
         key = look(str(fields["cwd"])).key if fields.get("cwd") else me.repo_key
         return {
             "me": me.id,
@@ -344,6 +289,13 @@ class Desk:
             "unread": self._unread(),
             "meeting": self._lan.meeting(),
         }
+
+    def _row(self, card: Card) -> dict[str, Any]:
+        """What is told of a peer, with the files that it edited lately."""
+        return {**roster.row(self._sidecar, card), "files": self._sidecar.commons.files(card)}
+
+    def _alive(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
+        return self._row(self._sidecar.commons.find_peer(str(fields["to"])))
 
     def _name(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
         if fields.get("name") is not None:

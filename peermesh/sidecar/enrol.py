@@ -15,6 +15,7 @@ from peermesh.core.names import derived, tidy
 from peermesh.core.words import PEER_ID_ALPHABET, PEER_ID_LENGTH, Card, PeerId
 from peermesh.door.client import knock
 from peermesh.errors import SwitchedOff
+from peermesh.sidecar.checkouts import readable
 from peermesh.sidecar.presence import take_lock
 from peermesh.sidecar.session import link_to, unlink_if_to
 from peermesh.sidecar.where import Where
@@ -48,8 +49,8 @@ def register(root: str, host: HostStore, spec: Spec, where: Where, is_live: Call
     Raises:
         SwitchedOff: its repo was taken out of peer; the hooks' first step is told too.
     """
-    if spec.session is not None and host.switched_off(where.key):
-        _mark_off(root, spec.session)
+    if spec.session is not None and host.switched_off(where.key, where.here):
+        mark_off(root, spec.session)
         raise SwitchedOff()
     if spec.session and spec.before and host.by_session(spec.session) is None and host.card(spec.before):
         host.bind(spec.session, spec.before)
@@ -81,11 +82,12 @@ def _session(spec: Spec, where: Where) -> Card:
         repo=where.repo,
         repo_key=where.key,
         branch=branch,
-        cwd=spec.cwd,
+        worktree=where.worktree,
+        cwd=readable(spec.cwd),
     )
 
 
-def _mark_off(root: str, session: str) -> None:
+def mark_off(root: str, session: str) -> None:
     """The hooks' first step ends at this sign; `peer on` takes it away."""
     folder = off_folder(root)
     os.makedirs(folder, mode=0o700, exist_ok=True)

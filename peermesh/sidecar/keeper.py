@@ -18,7 +18,7 @@ from peermesh.core.words import PeerId
 from peermesh.errors import PeerError
 from peermesh.mesh.wire import VERSION as WIRE_VERSION
 from peermesh.sidecar import offers
-from peermesh.sidecar.presence import free_lock, is_locked, take_lock
+from peermesh.sidecar.presence import alive, free_lock, is_locked, take_lock
 from peermesh.store.trust import TrustStore
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ SWEEP = 5.0
 LONGEST_SWEEP = 30.0
 # Peers that will not come back are forgotten this often.
 FORGET = 3_600.0
+# The log is compacted, where it has grown, this often.
+TIDY = 60.0
 # The network may come later: mDNS is tried again.
 RETRY = 30.0
 # Things that change together are told to other hosts together.
@@ -58,6 +60,12 @@ class Host(Protocol):
 
     def forget_old(self) -> None:
         """Forget who will not come back."""
+
+    def bury(self, peer: PeerId) -> None:
+        """The session *peer* died together with its sidecar."""
+
+    def tidy_log(self) -> None:
+        """Compact what has grown."""
 
     def log(self, words: str) -> None:
         """Leave a line in the sidecar's log."""
@@ -102,7 +110,7 @@ class Keeper:
         self._responder: Responder | None = None
         self._task: asyncio.Task[None] | None = None
         self._swept = self._looked = 0.0
-        self._forgot = time.monotonic()
+        self._forgot = self._tidied = time.monotonic()
         self._mdns_at = 0.0  # when to try mDNS (again)
         self._published: set[Instance] = set()
         self._soon: asyncio.TimerHandle | None = None
@@ -147,6 +155,9 @@ class Keeper:
         if now - self._swept >= SWEEP:
             self._swept = now
             self._sweep()
+            if now - self._tidied >= TIDY:
+                self._tidied = now
+                self._host.tidy_log()
             if now - self._forgot >= FORGET:
                 self._forgot = now
                 self._host.forget_old()
@@ -244,10 +255,21 @@ class Keeper:
             # A process of that number may live all the same: the hooks' first step would take it for ours.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(directory, "pid"))
+                self._bury(peer, directory)
             if os.path.exists(os.path.join(directory, "pending")):
                 self._try(peer)
             else:
                 self._patience.pop(peer, None)
+
+    def _bury(self, peer: PeerId, directory: str) -> None:
+        """The sidecar of *peer* died. If its client did too, nobody says goodbye for the session but us."""
+        try:
+            with open(os.path.join(directory, "client"), encoding="ascii", errors="replace") as file:
+                client = int(file.read(20))
+        except (OSError, ValueError):
+            return  # a person's shells: what they hold ends by time
+        if not alive(client):
+            self._host.bury(peer)
 
     def _try(self, peer: PeerId) -> None:
         """Stand in for *peer*, ever more seldom: whom it writes to may be on a host that sleeps."""

@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from peermesh import config
-from peermesh.core.rosters import AWAY, PEERS_LIMIT, Entry
+from peermesh.core.repos import bounded
+from peermesh.core.rosters import AWAY, PEERS_LIMIT, Entry, active_step
 from peermesh.core.words import Card, PeerId
 from peermesh.sidecar.post import Busy
-from peermesh.sidecar.session import turn_of
+from peermesh.sidecar.session import STATUS, turn_of
 from peermesh.store.host import HostStore
 from peermesh.store.trust import TrustStore
 
 # What is told of a directory instead of its path.
 DIGEST = 16  # hex digits
-# An address above this is told by its digest, which is the same on every host.
-LONGEST_KEY = 300  # characters
 
 
 class Neighbours:
@@ -88,19 +87,21 @@ def roster(
         live = is_live(card.id)
         if live and hidden(root, card.id):
             continue
-        turn, since = turn_of(config.peer_dir(root, card.id)) if live and not card.person else ("", 0.0)
+        session = live and not card.person
+        turn, since, active = turn_of(config.peer_dir(root, card.id)) if session else ("", 0.0, 0.0)
+        since = since or seen.get(card.id, 0.0)
         entries[card.id] = Entry(
             replace(card, host="", cwd="", repo_key=_unreadable(card.repo_key, secret)),
-            (turn or "here") if live else AWAY,
-            since or seen.get(card.id, 0.0),
+            STATUS.get(turn, turn or "here") if live else AWAY,
+            since,
+            active_step(active, since),
         )
     return entries
 
 
 def _unreadable(repo_key: str, secret: bytes) -> str:
-    """A remote's address is the same everywhere; a directory means something on its own host only."""
+    """A directory means something on its own host only; all else is the same everywhere."""
     if not repo_key.startswith("dir:"):
-        long = hashlib.sha256(os.fsencode(repo_key)).hexdigest() if len(repo_key) > LONGEST_KEY else ""
-        return f"remote#{long}" if long else repo_key
+        return bounded(repo_key)
     digest = hmac.new(secret, os.fsencode(repo_key), hashlib.sha256).hexdigest()
     return f"dir:{digest[:DIGEST]}"

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING
 
 from peermesh import config
 from peermesh.core.budget import Budget
-from peermesh.core.frames import Bye
 from peermesh.core.script import Answer
 from peermesh.core.words import Card, PeerId
 from peermesh.errors import BadFrame, PeerError
 from peermesh.mesh.hosts.sockets import raise_descriptors
-from peermesh.mesh.links import Dealers, LinkError, Links, end_context, make_context
-from peermesh.mesh.wire import encode
+from peermesh.mesh.links import LinkError, Links, end_context, make_context
 from peermesh.sidecar.post import Busy, Post
 from peermesh.sidecar.presence import free_lock, is_locked, take_lock
 from peermesh.sidecar.session import unlink_if_to
@@ -120,15 +118,6 @@ class Posts:
         from peermesh.sidecar.gate import Gate
 
         return Gate(self.context, owner, remotes)
-
-    def nudge_gate(self) -> None:
-        """Tell the gate, in whichever process it runs, that something changed."""
-        path = config.gate_link(self._root)
-        if os.path.exists(path):
-            nudges: Dealers[str] = Dealers(self.context, lambda _, data: None, lambda _: None)
-            nudges.dial("gate", path)
-            nudges.send("gate", encode(Bye()))
-            nudges.close()
 
     # ------------------------------------------------------------ the others of this host
 

@@ -19,8 +19,9 @@ from peermesh.core.words import Card, PeerId
 from peermesh.door.client import starting_mark
 from peermesh.door.server import DoorServer
 from peermesh.errors import NameTaken, PeerError
+from peermesh.sidecar.commons import Commons
 from peermesh.sidecar.desk import Desk
-from peermesh.sidecar.enrol import Spec, answers, own_lock, register, unmark_off
+from peermesh.sidecar.enrol import Spec, answers, mark_off, own_lock, register, unmark_off
 from peermesh.sidecar.keeper import Keeper, instance_name
 from peermesh.sidecar.neighbours import Neighbours, hidden, roster
 from peermesh.sidecar.post import Busy
@@ -29,6 +30,7 @@ from peermesh.sidecar.presence import Watch, alive
 from peermesh.sidecar.session import Session, clients_of, link_to, unlink_if_to
 from peermesh.sidecar.where import Where, look
 from peermesh.store.host import HostStore
+from peermesh.store.log import LogStore
 from peermesh.store.trust import TrustStore
 
 if TYPE_CHECKING:
@@ -70,10 +72,12 @@ class Sidecar:
         self._ended = asyncio.Event()
         self._watch: Watch | None = None
         self._ending: asyncio.TimerHandle | None = None
+        self._goodbye = False  # the session said that it ends
         self._given = ""  # the name that the person gave in the client, as last seen
         self._ticks = 0
         self._revision: object = None
         self._cards: list[Card] = []
+        self._by_id: dict[PeerId, Card] = {}
         self._seen: dict[PeerId, float] = {}
 
     # ------------------------------------------------------------ starting
@@ -106,6 +110,7 @@ class Sidecar:
             return False
         self._write_pid()
         self.desk = Desk(self)
+        self.commons = Commons(self, self._open_log())
         budget = None if self.card.person else self._budget()
         self.post = self.posts.open_own(self.card, lock, budget, self.desk.answered)
         self.desk.attach(self.post)
@@ -115,10 +120,20 @@ class Sidecar:
         self._link(self.spec.session)
         if not config.lan_forbidden():  # other hosts are not told of a peer without one
             instance_name(self.directory, make=True)
+        self.commons.attend()
+        self.desk.serve(self.commons.verbs)
         await self.door.open()
         self._started()
         self.nudge()
         return True
+
+    def _open_log(self) -> LogStore:
+        log = LogStore(self.root)
+        if log.set_aside:
+            self.warn(
+                f"the damaged file log.db was set aside as {log.set_aside}: notes, claims and tasks begin anew"
+            )
+        return log
 
     def _not_needed(self) -> None:
         if answers(self.directory):
@@ -183,6 +198,7 @@ class Sidecar:
         if self._ending is not None:
             self._ending.cancel()
             self._ending = None
+        self._goodbye = False
         self.spec = replace(self.spec, session=session or self.spec.session, client=client)
         self._link(session)
         self.posts.write_card(self.card)
@@ -206,6 +222,7 @@ class Sidecar:
 
     def leave_soon(self) -> None:
         """The session said that it ends; its client does in a moment, unless it begins another."""
+        self._goodbye = True
         if self._ending is None:
             self._ending = asyncio.get_running_loop().call_later(END_GRACE, self.leave)
 
@@ -254,10 +271,7 @@ class Sidecar:
 
     def nudge(self) -> None:
         """Something of ours changed that other hosts should see at once."""
-        if self.keeper.holds:
-            self.keeper.nudged()
-        else:
-            self.posts.nudge_gate()
+        self.commons.poke()
 
     def stand_in(self, peer: PeerId) -> None:
         """For the keeper: deliver what *peer*, who is away, left behind."""
@@ -268,11 +282,48 @@ class Sidecar:
         """For the keeper: forget who will not come back."""
         self.posts.forget_old(time.time())
 
+    def tidy_log(self) -> None:
+        """For the keeper: compact what has grown."""
+        self.commons.tidy()
+
+    def bury(self, peer: PeerId) -> None:
+        """For the keeper: the session *peer* ended without a goodbye, and so did its sidecar."""
+        card = self.host.card(peer)
+        if card is not None and not card.person:
+            self.commons.shared.left(card, died=True)
+
+    @property
+    def log_store(self) -> LogStore:
+        """For the gate: this host's log."""
+        return self.commons.shared.log
+
+    def said(self) -> None:
+        """For the gate: the log changed."""
+        self.commons.poke()
+        self.commons.look()
+
+    def away(self, peer: PeerId) -> bool:
+        """For the gate: whether nobody runs as *peer*, as far as is known."""
+        return not self.is_live(peer)
+
+    def told(self) -> None:
+        """The model has read who it is, and what changed."""
+        if self.session is not None:
+            self.session.told()
+        if self.commons.awareness is not None:
+            self.commons.awareness.told()
+
+    def card_of(self, peer: PeerId) -> Card | None:
+        """The card of *peer*, if it is known."""
+        self.cards()
+        return self._by_id.get(peer)
+
     def cards(self) -> list[Card]:
         """Everybody that is known, here and elsewhere, read again when it changed."""
         revision = (self.host.revision(), self.trust.revision())
         if revision != self._revision:
             self._revision, self._cards = revision, [*self.host.cards(), *self.neighbours.read()]
+            self._by_id = {card.id: card for card in self._cards}
             self._seen = self.host.seen()
         return self._cards
 
@@ -306,10 +357,19 @@ class Sidecar:
     # ------------------------------------------------------------ who I am
 
     def refresh(self) -> None:
-        """Follow what may have changed outside: the branch, and a name given in the client."""
+        """Follow what may have changed outside: the repo, the branch, and a name given in the client."""
         if self.session is None:
             return
-        card = replace(self.post.engine.card, branch=self.where.branch)
+        if self.where.stale():
+            self._look_where()
+        where = self.where
+        card = replace(
+            self.post.engine.card,
+            repo=where.repo,
+            repo_key=where.key,
+            branch=where.branch,
+            worktree=where.worktree,
+        )
         if card != self.post.engine.card:
             self.set_card(card)
         given = tidy(self.session.given_name())
@@ -317,6 +377,13 @@ class Sidecar:
             self._given = given
             with contextlib.suppress(NameTaken):
                 self.rename(given, exact=False)
+
+    def _look_where(self) -> None:
+        """The repo was made, or got its first commit or another remote."""
+        self.where = look(self.spec.cwd)
+        if self.spec.session and self.host.switched_off(self.where.key, self.where.here):
+            mark_off(self.root, self.spec.session)
+            self.leave()
 
     def set_card(self, card: Card) -> None:
         """Write a changed card of ours."""
@@ -362,6 +429,7 @@ class Sidecar:
 
     def _look_around(self) -> None:
         self.posts.look()
+        self.commons.look(around=self._ticks % REFRESH == 0)
         if self.trust.set_aside:
             self.warn(
                 f"the damaged list of trusted machines was set aside as {self.trust.set_aside}; pair again"
@@ -371,9 +439,10 @@ class Sidecar:
             self._write_pid()  # a keeper took us for dead just as we began
         if self.session is not None:
             self.session.look_idle()
-            if self.post.engine.incoming.due or self.post.engine.incoming.unproven:
+            incoming = self.post.engine.incoming
+            if self.session.stirred() or incoming.due or incoming.unproven:
                 self.post.run()
-            if self._ticks % REFRESH == 0:
+            if self._ticks % REFRESH == 0 or self.where.branch != self.post.engine.card.branch:
                 self.refresh()
         elif self._person_is_done():
             self.leave()
@@ -403,6 +472,7 @@ class Sidecar:
         if self._watch is not None:
             self._watch.stop()
         self.host.saw(self.card.id, time.time())
+        self._leave_repo()
         for name in ("pid", "instance"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.directory, name))
@@ -411,9 +481,19 @@ class Sidecar:
         self.post.run()  # the last signs of the client's, and what came meanwhile
         self._settle_mailbox()
         self.posts.end()
+        self.commons.close()
         self.host.close()
         self.door.close()
         await asyncio.sleep(0)  # the loop's turn in which the callers are hung up on
+
+    def _leave_repo(self) -> None:
+        """The session has ended, and not just its sidecar: its claims end, its tasks return if it died."""
+        if self.session is None or not (self._goodbye or not alive(self.session.client)):
+            return
+        try:
+            self.commons.shared.left(self.card, died=not self._goodbye)
+        except PeerError as wrong:
+            self.log(f"{self.card.name}: {wrong}")
 
     def _settle_mailbox(self) -> None:
         """Old mail makes room; a one-shot run that left nothing behind is forgotten."""

@@ -64,9 +64,6 @@ class Around(Protocol):
     def strange(self, words: str) -> None:
         """Another host sent what it may not."""
 
-    def nudged(self) -> None:
-        """A sidecar of this host says that something changed."""
-
 
 @dataclass(slots=True)
 class _Outward:
@@ -115,9 +112,7 @@ class Relays:
             return
         known = self._out.get(route)
         if known is None:
-            if isinstance(frame, Bye):
-                self._around.nudged()
-            else:
+            if not isinstance(frame, Bye):
                 self._router.send(route, wire.encode(Denied("hello-first")))
             return
         known.used = time.monotonic()

@@ -10,7 +10,7 @@ from peermesh import config
 from peermesh.core.names import Ambiguous, Unknown, find, is_group, members
 from peermesh.core.words import Card, PeerId
 from peermesh.errors import AmbiguousPeer, BadUsage, UnknownPeer
-from peermesh.sidecar.session import turn_of
+from peermesh.sidecar.session import STATUS, turn_of
 
 if TYPE_CHECKING:
     from peermesh.sidecar.process import Sidecar
@@ -68,12 +68,12 @@ def row(sidecar: Sidecar, card: Card) -> dict[str, Any]:
     """What `peer list` tells of a peer."""
     elsewhere = sidecar.neighbours.get(card.id)
     if elsewhere is not None:
-        live, status, since = elsewhere.here, elsewhere.status, elsewhere.since
+        live, status, since, active = elsewhere.here, elsewhere.status, elsewhere.since, elsewhere.active
     else:
         live = sidecar.is_live(card.id)
         person = card.person or not live
-        turn, since = ("", 0.0) if person else turn_of(config.peer_dir(sidecar.root, card.id))
-        status = (turn or "here") if live else "away"
+        turn, since, active = ("", 0.0, 0.0) if person else turn_of(config.peer_dir(sidecar.root, card.id))
+        status = STATUS.get(turn, turn or "here") if live else "away"
     other = sidecar.post.engine.outgoing.others.get(card.id)
     if live and other is not None and not other.link.answers:
         status = "not answering"
@@ -85,10 +85,12 @@ def row(sidecar: Sidecar, card: Card) -> dict[str, Any]:
         "repo": card.repo,
         "repo_key": card.repo_key,
         "branch": card.branch,
+        "worktree": card.worktree,
         "cwd": card.cwd if os.path.isabs(card.cwd) else "",
         "roles": list(card.roles),
         "focus": card.focus,
         "status": status,
         "since": since or sidecar.seen_at(card.id),
+        "active": active or since or sidecar.seen_at(card.id),
         "here": live,
     }

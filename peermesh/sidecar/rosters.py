@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from peermesh.core.rosters import PEERS_LIMIT, Entry, Update, difference, tamed
+from peermesh.core.rosters import PEERS_LIMIT, Entry, Update, difference, tamed, turned
 from peermesh.core.words import PeerId
 from peermesh.mesh.hosts.wire import Roster
 
@@ -44,7 +44,7 @@ class Rosters:
         self._begun.pop(key, None)
 
     def learn(self, key: str, update: Update) -> bool:
-        """The host *key* tells of its peers; each entry's *since* is an age. Whether it has told all now.
+        """The host *key* tells of its peers; each entry's times are ages. Whether it has told all now.
 
         Raises:
             PeerError: it could not be written.
@@ -61,7 +61,7 @@ class Rosters:
 
     def _learn(self, key: str, update: Update) -> None:
         clock = time.time()
-        entries = tuple(replace(tamed(one, key), since=clock - one.since) for one in update.entries)
+        entries = tuple(turned(tamed(one, key), clock) for one in update.entries)
         strange = set(self._remotes.learn(key, replace(update, entries=entries)))
         if update.whole:
             self._remotes.link(key, up=True, clock=clock)
@@ -84,7 +84,7 @@ class Rosters:
         now, clock = dict(self._ours()), time.time()
         for way in ways:
             for update in difference(way.told, now):
-                aged = tuple(replace(one, since=clock - one.since) for one in update.entries)
+                aged = tuple(turned(one, clock) for one in update.entries)
                 if not way.send(Roster(replace(update, entries=aged))):
                     break
             else:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from peermesh import config
 from peermesh.core.script import Turn
@@ -15,6 +17,14 @@ from peermesh.sidecar.post import Post
 # The client's own word that it is idle, against the hooks' that it works, is believed when it was
 # seen this often in a row, a second apart: a turn that was broken off by Esc has no Stop.
 SURE = 2
+# And while no mail waits it is asked when no hook has told of the turn for so long.
+QUIET = 5.0  # seconds
+
+# The words in the file `turn`, each as long as the others. While its person is asked for permission, a turn goes on.
+BUSY, IDLE, WAIT = "busy", "idle", "wait"
+GOING_ON = (BUSY, WAIT)
+# What is told of a session instead of the word.
+STATUS = {WAIT: "waiting"}
 
 
 class Session:
@@ -30,6 +40,9 @@ class Session:
         self._directory = post.directory
         self._turn_seen, self._typed_at = (0, ""), 0
         self._idle_seen = 0
+        self._word = ""  # of the last turn that was seen
+        self._turn_began = 0.0
+        self.more: Callable[[], set[str]] = set  # further events at which the model is to be told something
         self.told_name = ""  # the name the model knows
         self.briefed = False
         self._prompt_id = ""  # of the last prompt that came through the door
@@ -37,7 +50,7 @@ class Session:
         self._flags = {os.path.join("due", name) for name in os.listdir(self._path("due"))} | {"armed"}
         self._flag(set())
         self._write_turn(busy=False)
-        if self.client_says().get("status") == "busy":
+        if self.client_says().get("status") in ("busy", "waiting"):
             # A prompt that came with the session's start did not wait for us; nor does a turn for a crash.
             post.put(Turn(busy=True))
         self._typed_at = self._changed("typed")
@@ -47,6 +60,10 @@ class Session:
 
     # ------------------------------------------------------------ turns
 
+    def stirred(self) -> bool:
+        """Whether the hooks' first step wrote something that was not observed yet."""
+        return (self._turn(), self._changed("typed")) != (self._turn_seen, self._typed_at)
+
     def observe(self) -> None:
         """Before a batch: tell the engine what the hooks' first step wrote."""
         turns = self._post.engine.turns
@@ -55,7 +72,8 @@ class Session:
             return
         typed = typed_at != self._typed_at
         self._turn_seen, self._typed_at = turn, typed_at
-        self._post.put_first(Turn(busy=turn[1] == "busy", typed=typed, sign=True))
+        self._note_since()
+        self._post.put_first(Turn(busy=turn[1] in GOING_ON, typed=typed, sign=True))
 
     def publish(self) -> None:
         """After a batch: the events at which the hooks' second step is wanted, and the turn."""
@@ -63,14 +81,14 @@ class Session:
         if turns is None:
             return
         wanted = set(self._post.engine.occasions(self._post.loop_time()))
-        wanted |= self.news_at() - {START}
+        wanted |= (self.news_at() - {START}) | self.more()
         self._flag(
             {os.path.join("due", name) for name in wanted}
             | ({"armed"} if turns.waiter is not None else set())
         )
         turn = self._turn()
         told = turn != self._turn_seen  # while this batch was kept: a hook's word stands
-        if not told and turns.busy != (turn[1] == "busy"):
+        if not told and turns.busy != (turn[1] in GOING_ON):
             self._write_turn(busy=turns.busy)
 
     def _flag(self, wanted: set[str]) -> None:
@@ -83,11 +101,37 @@ class Session:
         self._flags = wanted
 
     def _write_turn(self, *, busy: bool) -> None:
+        word = BUSY if busy else IDLE
+        self._write_word(word)
+        self._turn_seen = (self._changed("turn"), word)
+        self._note_since()
+
+    def _note_since(self) -> None:
+        """Leave beside the turn, which is written again at each tool batch, since when it is what it is.
+
+        A turn goes on when the person has answered.
+        """
+        (changed, word), before = self._turn_seen, self._word
+        if word == before or not word:
+            return
+        self._word, at = word, changed / 1e9
+        if before not in GOING_ON:
+            self._turn_began = at
+        if word == BUSY:
+            at = self._turn_began
+        with contextlib.suppress(OSError):  # then it is told since the last batch
+            self._write_over("began", f"{word} {at:017.6f}\n")
+
+    def _write_word(self, word: str) -> None:
+        self._write_over("turn", f"{word}\n")
+
+    def _write_over(self, name: str, words: str) -> None:
         # Written over each other, equally long, as hook.sh does: nobody ever reads half of one.
-        file = os.open(self._path("turn"), os.O_WRONLY | os.O_CREAT, 0o600)
-        os.write(file, b"busy\n" if busy else b"idle\n")
-        os.close(file)
-        self._turn_seen = (self._changed("turn"), "busy" if busy else "idle")
+        file = os.open(self._path(name), os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.write(file, words.encode())
+        finally:
+            os.close(file)
 
     def _turn(self) -> tuple[int, str]:
         """When the turn was written, and the word: a file's time stands still for some milliseconds."""
@@ -107,15 +151,25 @@ class Session:
             return ""
 
     def look_idle(self) -> None:
-        """Once a second while mail waits: a turn that was broken off never said that it ended."""
+        """Once a second while mail waits, or no hook has told anything for a while: a turn that was broken off
+        never said that it ended. Or while the person is asked for permission: no hook says what the answer was.
+        """
         turns = self._post.engine.turns
-        if turns is None or not turns.busy or not self._post.engine.incoming.due:
+        asked = turns is not None and self._read("turn") == WAIT
+        doubt = self._post.engine.incoming.due or self._quiet()
+        if not asked and (turns is None or not turns.busy or not doubt):
             self._idle_seen = 0
             return
-        self._idle_seen = self._idle_seen + 1 if self.client_says().get("status") == "idle" else 0
+        says = self.client_says().get("status")
+        if asked and says == "busy":
+            self._write_word(BUSY)
+        self._idle_seen = self._idle_seen + 1 if says == "idle" else 0
         if self._idle_seen >= SURE:
             self._idle_seen = 0
             self._post.put(Turn(busy=False))
+
+    def _quiet(self) -> bool:
+        return time.time() - self._turn_seen[0] / 1e9 >= QUIET
 
     def queued(self, prompt_id: str) -> bool:
         """Whether a prompt was typed in the middle of a turn: the client keeps it until the tool has ended,
@@ -126,7 +180,7 @@ class Session:
         if same or self._post.engine.incoming.unproven:
             return same
         # The turn's first prompt needed no second step, and its id is not known. After Esc the client is idle.
-        return self._turn()[1] == "busy" and self.client_says().get("status") == "busy"
+        return self._turn()[1] in GOING_ON and self.client_says().get("status") == "busy"
 
     # ------------------------------------------------------------ the client's own file
 
@@ -164,14 +218,33 @@ def client_says(client: int) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def turn_of(directory: str) -> tuple[str, float]:
-    """What a peer's session does, and since when (wall clock, seconds), for any reader on this host."""
+class Doing(NamedTuple):
+    """What a session does; both times are the wall clock's, in seconds."""
+
+    word: str  # as in the file `turn`; "" if nothing is known
+    since: float  # of a turn: since it began, whatever came in between
+    active: float  # when its hooks told something last
+
+
+def turn_of(directory: str) -> Doing:
+    """What the session of the peer at *directory* does, for any reader on this host."""
     path = os.path.join(directory, "turn")
     try:
         with open(path, encoding="ascii", errors="replace") as file:
-            return file.read(20).strip() or "idle", os.fstat(file.fileno()).st_mtime
+            word, active = file.read(20).strip() or IDLE, os.fstat(file.fileno()).st_mtime
     except OSError:
-        return "", 0.0
+        return Doing("", 0.0, 0.0)
+    return Doing(word, min(_began(directory, word) or active, active), active)
+
+
+def _began(directory: str, word: str) -> float:
+    """Since when a session does that; 0 if its sidecar has not seen it yet."""
+    try:
+        with open(os.path.join(directory, "began"), encoding="ascii", errors="replace") as file:
+            of, _, at = file.read(60).strip().partition(" ")
+        return float(at) if of == word else 0.0
+    except (OSError, ValueError):
+        return 0.0
 
 
 def link_to(link: str, directory: str) -> None:

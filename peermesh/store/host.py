@@ -33,9 +33,14 @@ CREATE TABLE sessions (session TEXT PRIMARY KEY, peer TEXT NOT NULL) WITHOUT ROW
 CREATE TABLE off (repo_key TEXT PRIMARY KEY, repo TEXT NOT NULL) WITHOUT ROWID
 """,
     remotes.STEP,
+    f"""
+ALTER TABLE peers ADD COLUMN worktree TEXT NOT NULL DEFAULT '';
+{remotes.STEP_ACTIVE};
+ALTER TABLE off ADD COLUMN of TEXT NOT NULL DEFAULT ''
+""",
 ]
 
-_COLUMNS = "id, name, person, oneshot, repo, repo_key, branch, cwd, roles, focus"
+_COLUMNS = "id, name, person, oneshot, repo, repo_key, branch, cwd, roles, focus, worktree"
 
 # What reading a card that was cut off or damaged may raise; a full disk is not among it.
 _BAD_CARD = (
@@ -161,7 +166,7 @@ class HostStore:
         return self._card(row) if row else None
 
     def _card(self, row: tuple[Any, ...]) -> Card:
-        peer, name, person, oneshot, repo, repo_key, branch, cwd, roles, focus = row
+        peer, name, person, oneshot, repo, repo_key, branch, cwd, roles, focus, worktree = row
         return Card(
             id=peer,
             name=name,
@@ -174,6 +179,7 @@ class HostStore:
             cwd=cwd,
             roles=tuple(json.loads(roles)),
             focus=focus,
+            worktree=worktree,
         )
 
     def by_session(self, session: str) -> PeerId | None:
@@ -201,10 +207,11 @@ class HostStore:
         with translated(self.path):
             return dict(self._db.execute("SELECT id, seen_at FROM peers"))
 
-    def switched_off(self, repo_key: str) -> bool:
-        """Whether ``peer off`` took that repo out."""
+    def switched_off(self, repo_key: str, here: str = "") -> bool:
+        """Whether ``peer off`` took that repo out, by its key or by its place on this host, see ``switch``."""
         with translated(self.path):
-            return bool(self._db.execute("SELECT 1 FROM off WHERE repo_key = ?", (repo_key,)).fetchone())
+            row = self._db.execute("SELECT 1 FROM off WHERE repo_key IN (?, ?)", (repo_key, here)).fetchone()
+        return bool(row)
 
     # ------------------------------------------------------------ writing
 
@@ -244,7 +251,7 @@ class HostStore:
     def _insert(self, card: Card, clock: float, births: int = 0) -> None:
         self._db.execute(
             "INSERT INTO peers (id, name, name_key, named, person, oneshot, repo, repo_key, branch, cwd,"
-            " roles, focus, births, seen_at) VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " roles, focus, worktree, births, seen_at) VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 card.id,
                 card.name,
@@ -257,6 +264,7 @@ class HostStore:
                 card.cwd,
                 json.dumps(card.roles),
                 card.focus,
+                card.worktree,
                 births,
                 clock,
             ),
@@ -264,8 +272,9 @@ class HostStore:
 
     def _refresh(self, peer: PeerId, wish: Card, clock: float) -> None:
         self._db.execute(
-            "UPDATE peers SET repo = ?, repo_key = ?, branch = ?, cwd = ?, oneshot = ?, seen_at = ? WHERE id = ?",
-            (wish.repo, wish.repo_key, wish.branch, wish.cwd, wish.oneshot, clock, peer),
+            "UPDATE peers SET repo = ?, repo_key = ?, branch = ?, cwd = ?, worktree = ?, oneshot = ?, seen_at = ?"
+            " WHERE id = ?",
+            (wish.repo, wish.repo_key, wish.branch, wish.cwd, wish.worktree, wish.oneshot, clock, peer),
         )
 
     def _make_room(self, name: str, peer: PeerId, is_live: IsLive) -> str:
@@ -303,15 +312,17 @@ class HostStore:
         return got
 
     def update(self, card: Card) -> None:
-        """Write what may change of a card: repo, branch, directory, roles, focus."""
+        """Write what may change of a card: repo, branch, directory, worktree, roles, focus."""
         with transaction(self._db, self.path):
             self._db.execute(
-                "UPDATE peers SET repo = ?, repo_key = ?, branch = ?, cwd = ?, roles = ?, focus = ? WHERE id = ?",
+                "UPDATE peers SET repo = ?, repo_key = ?, branch = ?, cwd = ?, worktree = ?, roles = ?, focus = ?"
+                " WHERE id = ?",
                 (
                     card.repo,
                     card.repo_key,
                     card.branch,
                     card.cwd,
+                    card.worktree,
                     json.dumps(card.roles),
                     card.focus,
                     card.id,
@@ -355,10 +366,23 @@ class HostStore:
             self._db.execute("DELETE FROM sessions WHERE peer = ?", (peer,))
             self._db.execute("DELETE FROM peers WHERE id = ?", (peer,))
 
-    def switch(self, repo_key: str, repo: str, *, off: bool) -> None:
-        """Take a repo out of peer, or let it in again."""
+    def switch(self, repo_key: str, repo: str, *, off: bool, here: str = "") -> None:
+        """Take a repo out of peer, or let it in again.
+
+        Args:
+            repo_key: its key, by which all clones are meant.
+            repo: its name.
+            off: take it out.
+            here: its place on this host, which stays the same when it gets a first commit or another remote and
+                with that another key: it stays out.
+        """
         with transaction(self._db, self.path):
             if off:
-                self._db.execute("INSERT OR REPLACE INTO off VALUES (?, ?)", (repo_key, repo))
+                rows = [
+                    (repo_key, repo, ""),
+                    *([(here, repo, repo_key)] if here not in ("", repo_key) else []),
+                ]
+                self._db.executemany("INSERT OR REPLACE INTO off VALUES (?, ?, ?)", rows)
             else:
-                self._db.execute("DELETE FROM off WHERE repo_key = ?", (repo_key,))
+                keys = (repo_key, here or repo_key)
+                self._db.execute("DELETE FROM off WHERE repo_key IN (?, ?) OR of IN (?, ?)", keys * 2)

@@ -8,6 +8,7 @@ from typing import Any
 
 from peermesh.core.script import Keep, KeepIn, KeepOut, MoveIn, MoveOut, Snapshot, Told
 from peermesh.core.words import PEER_ID_ALPHABET, Envelope, Message, MessageId, State
+from peermesh.store import questions
 from peermesh.store.rows import fields, message, unshown
 from peermesh.store.sqlite import open_file, transaction, translated
 
@@ -43,6 +44,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_queued ON outbox (n) WHERE state = 'queued'
 """,
+    questions.STEP,
 ]
 
 # How a message for us moves to a state: of some its sender is to be told.
@@ -82,6 +84,7 @@ class Mailbox:
         self.path = os.path.join(directory, "mail.db")
         self.peer = peer
         self._db, self.set_aside = open_file(self.path, STEPS)
+        self.questions = questions.Questions(lambda: self._db, self.path, peer)
         try:
             self.born = self._begin(birth)
         except BaseException:

@@ -18,6 +18,7 @@ CREATE TABLE remotes (
 ) WITHOUT ROWID;
 CREATE INDEX remotes_of ON remotes (host_key)
 """
+STEP_ACTIVE = "ALTER TABLE remotes ADD COLUMN active REAL NOT NULL DEFAULT 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ class Remotes:
     def entries(self) -> list[Entry]:
         """Every known peer of another host."""
         with translated(self._path):
-            rows = self._db().execute("SELECT card, status, since FROM remotes").fetchall()
-        return [Entry(_card(card), status, since) for card, status, since in rows]
+            rows = self._db().execute("SELECT card, status, since, active FROM remotes").fetchall()
+        return [Entry(_card(card), status, since, active) for card, status, since, active in rows]
 
     def host_of(self, peer: PeerId) -> str | None:
         """The key of the host that *peer* is on, if it is on another."""
@@ -82,8 +83,9 @@ class Remotes:
                 continue
             count += held is None
             db.execute(
-                "INSERT OR REPLACE INTO remotes VALUES (?, ?, ?, ?, ?)",
-                (one.card.id, key, json.dumps(asdict(one.card)), one.status, one.since),
+                "INSERT OR REPLACE INTO remotes (id, host_key, card, status, since, active)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (one.card.id, key, json.dumps(asdict(one.card)), one.status, one.since, one.active),
             )
         return strange
 

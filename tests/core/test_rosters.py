@@ -8,8 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peermesh.core.clean import clean
-from peermesh.core.rosters import AT_ONCE, AWAY, STATUSES, Entry, Update, difference, tamed
-from peermesh.core.words import FOCUS_LIMIT, NAME_LIMIT, ROLE_LIMIT, Card, PeerId
+from peermesh.core.rosters import (
+    ACTIVE_STEP,
+    AT_ONCE,
+    AWAY,
+    STATUSES,
+    Entry,
+    Update,
+    active_step,
+    difference,
+    tamed,
+    turned,
+)
+from peermesh.core.words import FOCUS_LIMIT, NAME_LIMIT, REPO_LIMIT, ROLE_LIMIT, Card, PeerId
 
 LAP = "aa" * 32
 
@@ -92,6 +103,46 @@ def test_away_is_not_here() -> None:
     assert {status for status in STATUSES if entry("aaaaaaaa", status).here} == STATUSES - {AWAY}
 
 
+# ---------------------------------------------------------------- times
+
+times = st.floats(0, 4e9)
+
+
+@given(times, st.floats(0, 1e6), st.floats(0, 1e4))
+def test_activity_is_told_to_the_minute(since: float, until: float, more: float) -> None:
+    """Never before what it does began, never later than it was, never a minute early, and seldom anew."""
+    active, later = since + until, since + until + more
+    told = active_step(active, since)
+    assert max(since, active - ACTIVE_STEP) <= told <= active
+    assert told <= active_step(later, since)
+    minutes = {active_step(active + more * n / 50, since) for n in range(51)}
+    assert len(minutes) <= more / ACTIVE_STEP + 2
+
+
+def test_a_busy_minute_is_no_news() -> None:
+    """A session at work sends no roster with each of its tool batches; in the next minute it sends one."""
+    began = 1_700_000_000.0 - 1_700_000_000 % 60
+
+    def at(active: float) -> dict[PeerId, Entry]:
+        one = entry("aaaaaaaa", "busy")
+        return {"aaaaaaaa": replace(one, since=began, active=active_step(active, began))}
+
+    assert difference(at(began), at(began + 59.9)) == []
+    assert len(difference(at(began + 59.9), at(began + 60))) == 1
+
+
+@given(times, times, times)
+def test_times_and_ages(since: float, active: float, clock: float) -> None:
+    """Told as ages and heard as times, they are as they were, by the other's clock."""
+    one = replace(entry("aaaaaaaa"), since=since, active=active)
+    ages = turned(one, clock)
+    assert (ages.since, ages.active) == (clock - since, clock - active)
+    heard = turned(ages, clock + 3_600)
+    assert abs(heard.since - since - 3_600) < 1e-3
+    assert abs(heard.active - active - 3_600) < 1e-3
+    assert heard.card == one.card
+
+
 # ---------------------------------------------------------------- others' words
 
 
@@ -107,7 +158,9 @@ def test_harmless_words_stay() -> None:
         roles=("ui", "test"),
         focus="tidy ✓",
         oneshot=True,
+        worktree="app-ui",
     )
+    one = replace(one, active=2.0)
     assert tamed(one, LAP) == replace(one, card=replace(one.card, host_key=LAP))
 
 
@@ -133,6 +186,7 @@ texts = st.text(max_size=300)
         name=texts,
         repo=texts,
         branch=texts,
+        worktree=texts,
         focus=texts,
         roles=st.lists(texts, max_size=ROLE_LIMIT + 4).map(tuple),
     )
@@ -145,11 +199,12 @@ def test_any_words_are_tamed(said: Entry) -> None:
     assert card.name
     assert not set(card.name) & set("@:/\\, \n")
     assert len(card.name) <= NAME_LIMIT
-    assert len(card.repo) <= 60
+    assert len(card.repo) <= REPO_LIMIT
+    assert len(card.worktree) <= REPO_LIMIT
     assert len(card.branch) <= 100
     assert len(card.focus) <= FOCUS_LIMIT
     assert len(card.roles) <= ROLE_LIMIT
-    for text in (card.name, card.repo, card.branch, card.focus, *card.roles):
+    for text in (card.name, card.repo, card.branch, card.worktree, card.focus, *card.roles):
         assert text.isprintable()
         assert clean(text) == text
     assert got.status in STATUSES

@@ -13,7 +13,7 @@ from .home import Home
 from .terminal import Session, Terminal
 
 # The default auto mode asks a server of the vendor's before each tool; this one does not.
-PERMISSIONS = ("--permission-mode", "acceptEdits")
+MODE = "acceptEdits"
 
 ALLOWED = ("Bash", "Write", "Edit", "Read", "SendMessage", "ListAgents")
 
@@ -52,12 +52,14 @@ class Claude:
         cwd: Path | None = None,
         ready: bool = True,
         named: bool = True,
+        asks: bool = False,
     ) -> Session:
         """Start an interactive session, and wait for its prompt unless *ready* is false.
 
-        Without *named* the client is not told the name: a resumed session has its own.
+        Without *named* the client is not told the name: a resumed session has its own. With *asks* it asks
+        for permission before every edit and command.
         """
-        command = [*self._command(plugins), *(("-n", name) if named else ()), *arguments]
+        command = [*self._command(plugins, asks=asks), *(("-n", name) if named else ()), *arguments]
         environment = self._home.environment(self._api.url(name), env)
         started = self._terminal.start(command, environment, cwd or self._repo)
         session = Session(self._terminal, self._home, name, started)
@@ -75,9 +77,12 @@ class Claude:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         timeout: float = 30.0,
+        asks: bool = False,
     ) -> Ended:
         """`claude -p PROMPT`, to its end; subprocess.TimeoutExpired, and killed, after *timeout* seconds."""
-        return self._run([*self._command(plugins), *arguments, "-p", prompt], name, env, cwd, timeout)
+        return self._run(
+            [*self._command(plugins, asks=asks), *arguments, "-p", prompt], name, env, cwd, timeout
+        )
 
     def command(self, *arguments: str, timeout: float = 30.0) -> Ended:
         """Any other command of the client in the same home, such as `plugin install`."""
@@ -88,10 +93,11 @@ class Claude:
         for session in self._sessions:
             session.close()
 
-    def _command(self, plugins: tuple[Path, ...]) -> list[str]:
+    def _command(self, plugins: tuple[Path, ...], *, asks: bool) -> list[str]:
         loaded = [word for path in plugins for word in ("--plugin-dir", str(path))]
         # Flags that take one value come last: --allowedTools would swallow a prompt after it.
-        return [str(self._binary), "--allowedTools", ",".join(ALLOWED), *loaded, *PERMISSIONS]
+        allowed, mode = (("Read",), "default") if asks else (ALLOWED, MODE)
+        return [str(self._binary), "--allowedTools", ",".join(allowed), *loaded, "--permission-mode", mode]
 
     def _run(
         self, command: list[str], name: str, env: Mapping[str, str] | None, cwd: Path | None, timeout: float

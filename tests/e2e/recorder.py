@@ -47,7 +47,8 @@ class Row:
 class Recorder:
     """The plugin in *path*: it records *events*, and arms a waiter at each event of *waiters*.
 
-    *waiter* adds fields to the waiters' hook, as `{"rewakeMessage": "…"}`.
+    *waiter* adds fields to the waiters' hook, as `{"rewakeMessage": "…"}`. Hooks of the events in
+    *background* are not waited for; those of *tools* are asked for the tools that match.
     """
 
     def __init__(
@@ -56,6 +57,9 @@ class Recorder:
         events: Sequence[str] = EVENTS,
         waiters: Sequence[str] = (),
         waiter: Mapping[str, object] | None = None,
+        *,
+        background: Sequence[str] = (),
+        tools: Mapping[str, str] | None = None,
     ) -> None:
         self.path = path
         (path / "answers").mkdir(parents=True)
@@ -66,7 +70,9 @@ class Recorder:
         (path / ".claude-plugin" / "plugin.json").write_text(json.dumps(plugin))
         hooks: dict[str, list[dict[str, Any]]] = {}
         for event in events:
-            hooks.setdefault(event, []).append({"hooks": [_command("record")]})
+            command = {**_command("record"), **({"async": True} if event in background else {})}
+            matcher = {"matcher": tools[event]} if tools and event in tools else {}
+            hooks.setdefault(event, []).append({**matcher, "hooks": [command]})
         waiting = {**_command("wait"), "asyncRewake": True, "timeout": WAITER_TIMEOUT, **(waiter or {})}
         for event in waiters:
             hooks.setdefault(event, []).append({"hooks": [waiting]})

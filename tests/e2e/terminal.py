@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -139,6 +140,15 @@ class Session:
         self.wait_status("busy")
         self.press("Escape")
         self.wait_status("idle")
+
+    def answer(self, key: str) -> None:
+        """Press *key* in a dialog, again if need be: one that has just appeared takes no keys yet."""
+        for _ in range(5):
+            self.press(key)
+            with contextlib.suppress(TimeoutError):
+                until(lambda: self.file().get("status") != "waiting", 1.0, "an answer")
+                return
+        self._wait(lambda: False, 0.0, f"a dialog that takes {key}")
 
     def exit(self) -> None:
         """Leave as a person does, by /exit."""

@@ -9,94 +9,22 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from peermesh.hooks import payload, plugin
 
-# A path as awkward as a person's can be.
-AWKWARD = 'it\'s a "test" $HOME `x` dir'
-
-SHELLS = [shell for shell in (["/bin/sh"], ["dash"], ["bash", "--posix"], ["bash"]) if shutil.which(shell[0])]
-
-# An interpreter that notes how it was called, and what it was told.
-NOTING = """#!/bin/sh
-for word; do printf '%s\\0' "$word"; done >"{calls}"
-exit {code}
-"""
-
-
-@dataclass
-class Box:
-    """A state directory with a session and a filled plugin, whose interpreter only takes notes."""
-
-    path: Path
-    shell: list[str]
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.home = self.path / "state dir"
-        self.session = self.home / "session" / "abc-1"
-        (self.session / "due").mkdir(parents=True)
-        (self.session / "pid").write_text(f"{os.getpid()}\n")
-        self.root = self.path / AWKWARD
-        (self.root / "peermesh" / "hooks").mkdir(parents=True)
-        (self.root / "peermesh" / "hooks" / "lane.py").touch()
-        self.python = self.root / "python"
-        self.interpreter()
-        plugin.write(str(self.home), str(self.python), str(self.root))
-        self.hook = self.home / "plugin" / "peer" / "hooks" / "hook.sh"
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.path),
-            "PEER_HOME": str(self.home),
-            "CLAUDE_CODE_SESSION_ID": "abc-1",
-            "CLAUDE_CODE_ENTRYPOINT": "cli",
-        }
-
-    def interpreter(self, code: int = 0) -> None:
-        """Make the noting interpreter, which exits with *code*."""
-        self.python.write_text(NOTING.format(calls=self.path / "calls", code=code))
-        self.python.chmod(0o755)
-
-    def run(self, event: str, stdin: bytes = b"{}") -> subprocess.CompletedProcess[bytes]:
-        """Run the hook for *event*."""
-        command = [*self.shell, str(self.hook), event]
-        return subprocess.run(
-            command, input=stdin, env=self.environment, capture_output=True, timeout=20, check=False
-        )
-
-    def quiet(self, event: str, stdin: bytes = b"{}") -> bool:
-        """Run the hook, which must exit 0 without a word; whether the interpreter was left alone."""
-        done = self.run(event, stdin)
-        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-        return not self.calls()
-
-    def calls(self) -> list[str]:
-        """The words with which the interpreter was called last; none if it was not."""
-        try:
-            return (self.path / "calls").read_text().split("\0")[:-1]
-        except FileNotFoundError:
-            return []
-
-    def wrote(self, name: str) -> str | None:
-        """What is in a file of the session's, if it is there."""
-        path = self.session / name
-        return path.read_text() if path.is_file() else None
-
-
-@pytest.fixture(params=SHELLS, ids=" ".join)
-def box(request: pytest.FixtureRequest, tmp_path: Path) -> Box:
-    """A box for each shell that is here."""
-    return Box(tmp_path, request.param)
-
+from .box import Box
 
 # ---------------------------------------------------------------- the first step
 
 
-@pytest.mark.parametrize("event", [payload.PROMPT, payload.STOP, payload.BATCH])
+# The client's word for a dialog that asks the person; no other file of ours needs it.
+PERMISSION = "PermissionRequest"
+
+
+@pytest.mark.parametrize("event", [payload.PROMPT, payload.STOP, payload.BATCH, payload.BEFORE_EDIT])
 def test_nothing_due_ends_at_once(box: Box, event: str) -> None:
     """With a sidecar that lives and nothing due, no interpreter is started."""
     assert box.quiet(event)
@@ -134,6 +62,36 @@ def test_a_tool_batch_is_a_sign(box: Box) -> None:
     assert sorted(p.name for p in box.session.iterdir()) == ["due", "pid", "turn"]
 
 
+def test_an_edit_is_no_sign(box: Box) -> None:
+    """Before an edit nothing is written: it may be asked about, or turned back."""
+    assert box.quiet(payload.BEFORE_EDIT)
+    assert sorted(p.name for p in box.session.iterdir()) == ["due", "pid"]
+
+
+def test_a_permission_dialog_writes_wait_until_the_batch(box: Box) -> None:
+    """While the person is asked the turn's state is `wait`, as long as the others; the tools' end writes over it."""
+    assert box.quiet(payload.PROMPT)
+    (box.session / "due" / PERMISSION).touch()  # never, but then too no interpreter is started
+    assert box.quiet(PERMISSION)
+    assert box.wrote("turn") == "wait\n"
+    assert box.quiet(payload.BATCH)
+    assert box.wrote("turn") == "busy\n"
+    assert box.quiet(PERMISSION)
+    assert box.quiet(payload.STOP)
+    assert box.wrote("turn") == "idle\n"
+
+
+def test_a_permission_dialog_starts_no_sidecar(box: Box) -> None:
+    """Without a sidecar there is nobody to tell: nothing is started, and nothing written."""
+    (box.session / "pid").unlink()
+    assert box.quiet(PERMISSION)
+    assert box.wrote("turn") is None
+    shutil.rmtree(box.home / "session")
+    assert box.quiet(PERMISSION)
+    del box.environment["CLAUDE_CODE_SESSION_ID"]
+    assert box.quiet(PERMISSION)
+
+
 def test_a_second_waiter_is_not_started(box: Box) -> None:
     """While a waiter is connected, the next one's first step ends."""
     (box.session / "armed").touch()
@@ -143,7 +101,7 @@ def test_a_second_waiter_is_not_started(box: Box) -> None:
 # ---------------------------------------------------------------- the second step
 
 
-@pytest.mark.parametrize("event", [payload.PROMPT, payload.STOP, payload.BATCH])
+@pytest.mark.parametrize("event", [payload.PROMPT, payload.STOP, payload.BATCH, payload.BEFORE_EDIT])
 def test_something_due_starts_the_lane(box: Box, event: str) -> None:
     """With something due at this event the interpreter is started, isolated, with root and event."""
     (box.session / "due" / event).touch()
@@ -181,8 +139,8 @@ def test_no_pid_and_no_session_start_the_lane(box: Box) -> None:
     assert not box.quiet(payload.PROMPT)
 
 
-@pytest.mark.parametrize("event", [payload.START, payload.END, payload.WAIT])
-def test_starts_ends_and_waiters_start_the_lane(box: Box, event: str) -> None:
+@pytest.mark.parametrize("event", [payload.START, payload.END, payload.WAIT, payload.AFTER_EDIT])
+def test_starts_ends_waiters_and_edits_start_the_lane(box: Box, event: str) -> None:
     """These have always something to say or to tell."""
     assert not box.quiet(event)
 
@@ -207,7 +165,13 @@ def test_home_follows_the_xdg_state_directory(box: Box) -> None:
 # ---------------------------------------------------------------- out of it
 
 
-@pytest.mark.parametrize("event", [payload.START, payload.PROMPT, payload.STOP, payload.END, payload.WAIT])
+EVERY_EVENT = [
+    *(payload.START, payload.PROMPT, payload.BEFORE_EDIT, PERMISSION, payload.AFTER_EDIT),
+    *(payload.BATCH, payload.STOP, payload.END, payload.WAIT),
+]
+
+
+@pytest.mark.parametrize("event", EVERY_EVENT)
 def test_disabled_and_off_end_at_once(box: Box, event: str) -> None:
     """PEER_DISABLE=1, or a repo that is off, and nothing is started or written."""
     (box.session / "due" / event).touch()
@@ -217,9 +181,6 @@ def test_disabled_and_off_end_at_once(box: Box, event: str) -> None:
     (box.session / "off").touch()
     assert box.quiet(event)
     assert box.wrote("turn") is None
-
-
-EVERY_EVENT = [payload.START, payload.PROMPT, payload.STOP, payload.BATCH, payload.END, payload.WAIT]
 
 
 @pytest.mark.parametrize("event", EVERY_EVENT)
@@ -238,6 +199,8 @@ def test_a_oneshot_run_that_uses_peer_hears(box: Box) -> None:
     box.environment["CLAUDE_CODE_ENTRYPOINT"] = "sdk-cli"
     (box.session / "due" / payload.STOP).touch()
     assert box.quiet(payload.WAIT)
+    assert box.quiet(PERMISSION)  # nobody is asked there: the tool is refused at once
+    assert box.wrote("turn") is None
     assert not box.quiet(payload.STOP)
 
 
@@ -282,6 +245,7 @@ def test_a_file_that_cannot_be_written_is_silent(box: Box, name: str) -> None:
     """Exit 2 of a hook blocks the person's prompt: a failing redirection must not end the shell so."""
     (box.session / name).mkdir()
     assert box.quiet(payload.PROMPT)
+    assert box.quiet(PERMISSION)
     assert box.quiet(payload.STOP)
 
 
@@ -292,12 +256,15 @@ def test_large_input_is_not_waited_for(box: Box) -> None:
     assert time.monotonic() - begun < 5
 
 
+QUIET_EVENTS = (payload.STOP, payload.PROMPT, payload.BEFORE_EDIT, PERMISSION)
+
+
 def test_the_first_step_costs_little_more_than_a_shell(tmp_path: Path) -> None:
     """A hook that has nothing to say takes at most half as long again as starting /bin/sh for nothing."""
     box = Box(tmp_path, [])
     commands = {
         "nothing": ["/bin/sh", "-c", ":"],
-        **{e: [str(box.hook), e] for e in ("Stop", payload.PROMPT)},
+        **{e: [str(box.hook), e] for e in QUIET_EVENTS},
     }
     taken: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(60):
@@ -305,7 +272,7 @@ def test_the_first_step_costs_little_more_than_a_shell(tmp_path: Path) -> None:
             begun = time.perf_counter()
             subprocess.run(command, env=box.environment, stdin=subprocess.DEVNULL, check=True)
             taken[name].append(time.perf_counter() - begun)
-    for name in ("Stop", payload.PROMPT):
+    for name in QUIET_EVENTS:
         ratio = statistics.median(a / b for a, b in zip(taken[name], taken["nothing"], strict=True))
         print(f"{name}: {ratio:.2f} times /bin/sh -c :")
         assert ratio < 1.5

@@ -39,18 +39,36 @@ def commands_of(top: Path) -> Iterator[tuple[str, dict[str, object]]]:
                 yield event, hook
 
 
+PERMISSION = "PermissionRequest"
+
+
 def test_the_hooks_that_are_registered(top: Path) -> None:
     """Each event once, a waiter at a session's start and at each stop, as the client wants them written."""
     found = [(event, *hook["args"]) for event, hook in commands_of(top)]  # type: ignore[misc]
-    plain = (payload.START, payload.PROMPT, payload.BATCH, payload.STOP, payload.END)
+    edits = (payload.BEFORE_EDIT, PERMISSION, payload.AFTER_EDIT)
+    plain = (payload.START, payload.PROMPT, *edits, payload.BATCH, payload.STOP, payload.END)
     waiters = (payload.START, payload.STOP)
     assert sorted(found) == sorted([*((e, e) for e in plain), *((e, payload.WAIT) for e in waiters)])
-    for _, hook in commands_of(top):
+    for event, hook in commands_of(top):
         waits = hook["args"] == [payload.WAIT]
         assert hook["command"] == "${CLAUDE_PLUGIN_ROOT}/hooks/hook.sh"
-        assert hook["timeout"] == (7 * 86_400 if waits else 5)
+        assert hook["timeout"] == (7 * 86_400 if waits else 10 if event == payload.AFTER_EDIT else 5)
         assert hook.get("asyncRewake", False) is waits
+        assert hook.get("async", False) is (event in (PERMISSION, payload.AFTER_EDIT))
         assert ("rewakeMessage" in hook, "rewakeSummary" in hook) == (waits, waits)
+
+
+def test_edits_alone_are_looked_at(top: Path) -> None:
+    """No other tool than those that edit pays for a hook of its own before and after it."""
+    said = json.loads((top / "peer" / "hooks" / "hooks.json").read_text())
+    matchers = {
+        event: [group.get("matcher", "") for group in groups] for event, groups in said["hooks"].items()
+    }
+    for event in (payload.BEFORE_EDIT, payload.AFTER_EDIT):
+        (matcher,) = matchers.pop(event)
+        tools = ("Edit", "Write", "NotebookEdit", "MultiEdit", "Read", "Bash", "TodoWrite", "WriteX")
+        assert [tool for tool in tools if re.fullmatch(matcher, tool)] == list(tools[:4])
+    assert all(found == [""] for found in matchers.values())
 
 
 def test_programs_can_be_run_and_nothing_is_left_to_fill(top: Path) -> None:

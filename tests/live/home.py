@@ -108,7 +108,7 @@ class Home:
         path = self.path / name
         path.mkdir()
         self.git(path, "init", "-q", "-b", "main")
-        self.git(path, "commit", "-q", "--allow-empty", "-m", "First")
+        self.git(path, "commit", "-q", "--allow-empty", "-m", f"First of {name}")
         return path
 
     def git(self, path: Path, *words: str) -> None:

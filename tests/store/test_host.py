@@ -7,14 +7,16 @@ import os
 import stat
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from peermesh.core.rosters import Entry
 from peermesh.core.words import Card, PeerId
 from peermesh.errors import NameTaken
-from peermesh.store.host import HostStore
+from peermesh.store.host import STEPS, HostStore
+from peermesh.store.sqlite import open_file
 from tests.store.boxes import ANN, BOB, CLEO, CLOCK, card, host
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +97,15 @@ def test_forgotten(tmp_path: Path) -> None:
 
 def test_a_card_is_kept_whole(tmp_path: Path) -> None:
     """All that others may know of a peer, after opening again."""
-    wish = card(ANN, "näme", oneshot=True, roles=("tester", "é"), focus="a 'quoted' focus", branch="x/y")
+    wish = card(
+        ANN,
+        "näme",
+        oneshot=True,
+        roles=("tester", "é"),
+        focus="a 'quoted' focus",
+        branch="x/y",
+        worktree="app-2",
+    )
     with host(tmp_path) as store:
         register(store, wish)
     with host(tmp_path) as store:
@@ -106,10 +116,19 @@ def test_a_card_is_updated(tmp_path: Path) -> None:
     """What may change does, and the name does not by this."""
     with host(tmp_path) as store:
         register(store, card(ANN))
-        store.update(card(ANN, "other", focus="tests", roles=("r",)))
-        found = store.card(ANN)
-        assert found is not None
-        assert (found.name, found.focus, found.roles) == ("app", "tests", ("r",))
+        changed = card(
+            ANN, focus="tests", roles=("r",), repo="b", repo_key="root:1", branch="x", worktree="w", cwd="/"
+        )
+        store.update(replace(changed, name="other"))
+        assert store.card(ANN) == changed
+
+
+def test_a_session_comes_again_elsewhere(tmp_path: Path) -> None:
+    """In another worktree, with another branch."""
+    with host(tmp_path) as store:
+        register(store, card(ANN, worktree="one"), "s1")
+        again = card(ANN, worktree="two", branch="x", repo_key="root:1", cwd="/two")
+        assert register(store, again, "s1") == again
 
 
 def test_births_are_counted(tmp_path: Path) -> None:
@@ -136,6 +155,64 @@ def test_switching_off(tmp_path: Path) -> None:
         assert (store.switched_off("dir:/srv/app"), store.switched_off("dir:/srv/b")) == (True, False)
         store.switch("dir:/srv/app", "app", off=False)
         assert not store.switched_off("dir:/srv/app")
+
+
+def test_switched_off_whatever_becomes_of_it(tmp_path: Path) -> None:
+    """A repo that was taken out stays out when it gets its first commit or another remote, and so another key."""
+    here, elsewhere = "dir:/srv/app/.git", "dir:/srv/b/.git"
+    with host(tmp_path) as store:
+        store.switch("root:1", "app", off=True, here=here)
+        assert store.switched_off("root:1", here)
+        assert store.switched_off("remote:git.example/app", here)
+        assert store.switched_off("root:1", elsewhere)  # a clone
+        assert not store.switched_off("remote:git.example/app", elsewhere)
+        assert not store.switched_off("root:2")
+
+
+@pytest.mark.parametrize("here", ["dir:/srv/app/.git", "dir:/srv/b/.git"])
+def test_let_in_again_from_any_clone(tmp_path: Path, here: str) -> None:
+    """Then no clone of it is out any more, and nothing else was let in."""
+    with host(tmp_path) as store:
+        store.switch("root:1", "app", off=True, here="dir:/srv/app/.git")
+        store.switch("root:2", "other", off=True, here="dir:/srv/other/.git")
+        store.switch("root:1", "app", off=False, here=here)
+        assert not store.switched_off("root:1", "dir:/srv/app/.git")
+        assert store.switched_off("root:3", "dir:/srv/other/.git")
+        store.switch("root:2", "other", off=True, here="dir:/srv/other/.git")
+        store.switch("remote:new", "other", off=False, here="dir:/srv/other/.git")
+        assert not store.switched_off("remote:new", "dir:/srv/other/.git")
+
+
+# ---------------------------------------------------------------- of an earlier version
+
+
+def test_a_file_of_an_earlier_version(tmp_path: Path) -> None:
+    """What it held is there, and what it did not know is empty; a repo that was taken out by its place stays out."""
+    db, _ = open_file(str(tmp_path / "host.db"), STEPS[:2])
+    fields = "id, name, name_key, named, person, oneshot, repo, repo_key, branch, cwd, roles, focus, seen_at"
+    row = (ANN, "App", "app", 1, 0, 0, "app", "dir:/srv/app", "main", "/srv/app", "[]", "", CLOCK)
+    db.execute(f"INSERT INTO peers ({fields}) VALUES ({', '.join('?' * len(row))})", row)
+    db.execute("INSERT INTO off VALUES ('dir:/srv/b/.git', 'b')")
+    elsewhere = {one: value for one, value in asdict(card(BOB, host_key="aa")).items() if one != "worktree"}
+    db.execute("INSERT INTO remotes VALUES (?, 'aa', ?, 'busy', ?)", (BOB, json.dumps(elsewhere), CLOCK))
+    db.close()
+    with host(tmp_path) as store:
+        assert store.set_aside is None
+        assert store.cards() == [card(ANN, "App")]
+        assert store.remotes.entries() == [Entry(card(BOB, host_key="aa"), "busy", CLOCK, 0.0)]
+        assert store.switched_off("root:1", "dir:/srv/b/.git")
+        store.switch("root:1", "b", off=False, here="dir:/srv/b/.git")
+        assert not store.switched_off("root:1", "dir:/srv/b/.git")
+
+
+def test_a_card_of_an_earlier_version(tmp_path: Path) -> None:
+    """The copy that it left in its directory is taken in."""
+    path = left(tmp_path, card(ANN, "api", worktree="w"), ["s1"], 3)
+    record = json.loads(path.read_text("utf-8"))
+    del record["worktree"]
+    path.write_text(json.dumps(record), "utf-8")
+    with host(tmp_path) as store:
+        assert store.card(ANN) == card(ANN, "api")
 
 
 # ---------------------------------------------------------------- names

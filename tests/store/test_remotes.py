@@ -53,7 +53,8 @@ def test_nobody_at_first(tmp_path: Path) -> None:
 def test_what_was_told_is_known(tmp_path: Path) -> None:
     """All of a card, its status and its time come back, also after the file was opened again."""
     one = entry(ANN, "front", "busy")
-    one = replace(one, card=replace(one.card, roles=("ui", "test"), focus="tidy ✓", oneshot=True))
+    card = replace(one.card, roles=("ui", "test"), focus="tidy ✓", oneshot=True, worktree="app-ui")
+    one = replace(one, card=card, active=CLOCK - 60)
     with host(tmp_path) as store:
         assert store.remotes.learn(LAP, whole(one, entry(BOB))) == []
         assert set(store.remotes.entries()) == {one, entry(BOB)}

@@ -7,11 +7,14 @@ d="${PEER_HOME:-${XDG_STATE_HOME:-$HOME/.local/state}/peer}/session/$CLAUDE_CODE
 # `claude -p` takes part when it first uses peer itself; until then nothing is started, and nobody waited for.
 case ${CLAUDE_CODE_ENTRYPOINT:-cli}${CLAUDE_CODE_SESSION_ATTENDED:-1} in
 sdk-* | *0)
-    case $1 in SessionStart | SessionEnd | Wait) exit 0 ;; esac
+    case $1 in SessionStart | SessionEnd | Wait | PermissionRequest) exit 0 ;; esac
     [ -e "$d/pid" ] || exit 0 ;;
 esac
 case $1 in
-SessionStart | SessionEnd) ;;
+SessionStart | SessionEnd | PostToolUse) ;;
+PermissionRequest) # The person is asked. What comes of it, the next event says, or the sidecar sees.
+    [ -e "$d/pid" ] && { echo wait 1<>"$d/turn"; } 2>/dev/null
+    exit 0 ;;
 Wait) # One that an earlier turn armed still waits.
     [ -e "$d/armed" ] && { read -r pid <"$d/pid" && kill -0 "$pid"; } 2>/dev/null && exit 0
     # A session that just starts needs the processor itself; so does its sidecar.
@@ -19,7 +22,7 @@ Wait) # One that an earlier turn armed still waits.
 *)
     # No sidecar, or one that died: the second step starts it.
     if [ ! -e "$d/due/$1" ] && { read -r pid <"$d/pid" && kill -0 "$pid"; } 2>/dev/null; then
-        # "busy" and "idle" are equally long and written over each other (1<>): the sidecar never reads
+        # "busy", "idle" and "wait" are equally long and written over each other (1<>): the sidecar never reads
         # half of one, and no file system flushes for a truncated file. Not ":", by whose failure a shell ends.
         case $1 in
         PostToolBatch) { echo busy 1<>"$d/turn"; } 2>/dev/null ;;

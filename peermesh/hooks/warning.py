@@ -1,0 +1,56 @@
+"""What a model, or the person, is told before an edit. Read once for each claim: short, and all that is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peermesh.core.clean import age, clean, span
+from peermesh.core.names import line
+
+if TYPE_CHECKING:
+    from peermesh.core.claims import Claim
+    from peermesh.core.picture import Edit
+
+WHY = 160  # characters
+
+
+def claimed(
+    path: str, claim: Claim, who: str, now: float, *, mine: str = "", turned_back: bool = False
+) -> str:
+    """Before an edit of *path*, on which somebody else has a claim.
+
+    Args:
+        path: in the repo.
+        claim: the other's.
+        who: what the other is called.
+        now: wall clock, seconds.
+        mine: the branch of the session that is told.
+        turned_back: the edit was not done, and will be if it is tried again.
+    """
+    who, what = _short(who), "" if claim.path == path else f" (by its claim on {_short(claim.path)})"
+    where = f" on {_branch(claim.branch, mine)}" if claim.branch else ""
+    why = f', for: "{clean(line(claim.why, WHY))}"' if claim.why else ""
+    text = (
+        f"peer: {_short(path)} is held by the session {who}{what}{where} since {span(now - claim.since)}{why}. "
+        f'Ask it first: peer ask {who} "…"'
+    )
+    if not turned_back:
+        return text
+    return f"{text} Nothing was changed yet; if the edit is needed all the same, do it again and it passes."
+
+
+def edited(path: str, edit: Edit, who: str, now: float) -> str:
+    """Before an edit of *path*, which somebody else edited a short while ago."""
+    where = f" on branch {_short(edit.branch)}" if edit.branch else ""
+    return (
+        f"peer: the session {_short(who)} edited {_short(path)}{where} {age(now - edit.at)}. "
+        f'If your change meets its: peer ask {_short(who)} "…"'
+    )
+
+
+def _branch(branch: str, mine: str) -> str:
+    return f"your branch {_short(branch)}" if branch == mine else f"branch {_short(branch)}"
+
+
+def _short(text: str) -> str:
+    return clean(line(text, 200))

@@ -1,0 +1,166 @@
+"""What a session's model is told of the shared picture: what it holds, at a start; what changed, at a turn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from peermesh.core.events import Event, EventId, What
+from peermesh.core.news import News, Scene, news, scene
+from peermesh.core.words import Card, PeerId
+from peermesh.hooks import recap
+
+if TYPE_CHECKING:
+    from peermesh.sidecar.claiming import Claiming
+    from peermesh.sidecar.noting import Noting
+    from peermesh.sidecar.post import Post
+    from peermesh.sidecar.shared import Shared
+    from peermesh.sidecar.tasking import Tasking
+
+# Notes that nobody read yet, of which a session is told the newest.
+FRESH = 200
+# Questions that are told again at a start.
+QUESTIONS = 4
+
+
+class Awareness:
+    """Keeps what one session was told, and finds what is new.
+
+    Args:
+        post: the session's.
+        shared: the shared picture.
+        people: the other sessions that are here, of all repos.
+        desks: what answers for claims, tasks and notes.
+    """
+
+    def __init__(
+        self,
+        post: Post,
+        shared: Shared,
+        people: Callable[[], Mapping[PeerId, Card]],
+        desks: tuple[Claiming, Tasking, Noting],
+    ) -> None:
+        self._post, self._shared, self._people = post, shared, people
+        self._claiming, self._tasking, self._noting = desks
+        self._fresh: dict[EventId, int] = {}  # notes by others that were not told, and their place of arrival
+        self._seq = 0
+        self._news = News()
+        shared.arrived = self._arrived
+        self._base = self._now()
+        self._begin()
+        self._latest = (self._base, self._seq)
+        self._offered: tuple[Scene, int] | None = None
+
+    @property
+    def _me(self) -> Card:
+        return self._post.engine.card
+
+    def _begin(self) -> None:
+        """Take up the notes that came since the model was told last; a new session begins with none."""
+        told = self._shared.log.notebook.told(self._me.id)
+        if told is None:
+            self._seq = self._shared.log.last_seq()
+            self._shared.log.notebook.set_told(self._me.id, self._seq)
+            return
+        self._seq = told
+        for seq, event in self._shared.log.since(self._me.repo_key, told):
+            self._arrived(seq, event)
+
+    def _arrived(self, seq: int, event: Event) -> None:
+        me = self._me
+        if event.repo != me.repo_key:
+            return
+        self._seq = max(self._seq, seq)
+        if event.kind == What.NOTE and event.by != me.id:
+            self._fresh[event.id] = seq
+            while len(self._fresh) > FRESH:
+                del self._fresh[next(iter(self._fresh))]
+
+    def _now(self) -> Scene:
+        me = self._me
+        if not me.repo_key:
+            return Scene()
+        return scene(me, self._people(), self._shared.picture(me.repo_key), time.time())
+
+    # ------------------------------------------------------------ what changed
+
+    def look(self) -> None:
+        """Something may have changed: find out what is new."""
+        me = self._me
+        if not me.repo_key:
+            return
+        now = self._now()
+        picture = self._shared.picture(me.repo_key)
+        notes = [note for note in picture.notes() if note.id in self._fresh]
+        board = {task.id: task for task in picture.board.tasks()}
+        self._news = news(me, self._base, now, board, notes)
+        self._latest = (now, self._seq)
+
+    def waiting(self) -> bool:
+        """Whether there is something to tell at the next turn."""
+        return bool(self._news)
+
+    def text(self) -> str:
+        """What changed, for the model; told as soon as ``told`` is called."""
+        self.look()
+        if not self._news:
+            return ""
+        self._offered = self._latest
+        picture = self._shared.picture(self._me.repo_key)
+        return recap.news(
+            self._news,
+            self._me,
+            lambda one: self._shared.called(one.by, one.name, one.host_key),
+            lambda task: self._tasking.short(picture, task),
+            time.time(),
+        )
+
+    def told(self) -> None:
+        """What ``text`` gave has been written out."""
+        if self._offered is None:
+            return
+        self._base, seq = self._offered
+        self._offered = None
+        self._fresh = {one: at for one, at in self._fresh.items() if at > seq}
+        self._shared.log.notebook.set_told(self._me.id, seq)
+        self.look()
+
+    def knows(self) -> None:
+        """The session itself changed something, or was told all anew: that is no news to it."""
+        self._base = self._now()
+        self.look()
+
+    # ------------------------------------------------------------ what it holds
+
+    def kept(self) -> str:
+        """What the model is told again when it has forgotten."""
+        me = self._me
+        if not me.repo_key:
+            return recap.recap(recap.Kept(state=self._noting.state(), unread=self._unread()))
+        picture, now = self._shared.picture(me.repo_key), time.time()
+        tasks = picture.board.tasks()
+        mine = [
+            self._tasking.row(picture, one) for one in tasks if one.owner == me.id and one.state == "taken"
+        ]
+        claims = [self._claiming.row(one, now) for one in picture.claims.held_by(me.id, now)]
+        return recap.recap(
+            recap.Kept(
+                state=self._noting.state(),
+                tasks=mine,
+                claims=claims,
+                asked=[
+                    (str(one.message.id), one.message.to_name, one.message.body)
+                    for one in self._post.mailbox.questions.asked(now, QUESTIONS)
+                ],
+                owed=[
+                    (str(one.id), one.by, one.body)
+                    for one in self._post.mailbox.questions.owed(now, QUESTIONS)
+                ],
+                unread=self._unread(),
+                open_tasks=sum(one.state == "open" for one in tasks),
+            )
+        )
+
+    def _unread(self) -> int:
+        return len(self._post.engine.incoming.due)

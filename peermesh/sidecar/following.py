@@ -1,0 +1,74 @@
+"""Questions without an answer are followed: whoever asked is told when the one asked goes idle, or leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from peermesh.core.clean import clean, span
+from peermesh.core.names import line
+from peermesh.core.script import Say
+from peermesh.core.words import Kind, State
+
+if TYPE_CHECKING:
+    from peermesh.core.words import Card, PeerId
+    from peermesh.sidecar.post import Post
+    from peermesh.store.questions import Open
+
+# Open questions that are looked at, the newest.
+MOST = 50
+# Who was shown a question may answer in its next step; idle for so long, it has not.
+GRACE = 3.0  # seconds
+# Words of the question, by which the asker knows it again.
+QUOTED = 100  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What somebody is doing, since when (wall clock, seconds)."""
+
+    word: str  # idle, busy, waiting, here, away
+    since: float
+
+
+class Following:
+    """Follows the questions of one session.
+
+    Args:
+        post: the session's.
+        status: what a peer is doing.
+        card: who is told.
+    """
+
+    def __init__(self, post: Post, status: Callable[[PeerId], Status], card: Callable[[], Card]) -> None:
+        self._post, self._status, self._card = post, status, card
+
+    def look(self) -> None:
+        """Every few seconds."""
+        now = time.time()
+        for one in self._post.mailbox.questions.asked(now, MOST, untold=True):
+            words = self._words(one, now)
+            if words:
+                said = f'{words} You asked: "{clean(line(one.message.body, QUOTED))}"'
+                me = self._card()
+                self._post.put(Say(0, (me,), Kind.NOTICE, said, now, reply_to=one.message.id))
+
+    def _words(self, one: Open, now: float) -> str:
+        """Why no answer is to be expected just now; "" if one may still come."""
+        status, who = self._status(one.message.to), clean(line(one.message.to_name, 80))
+        shown = one.state == State.SHOWN
+        if status.word == "away" and status.since > one.message.said_at:
+            when = f"{span(now - status.since)} ago"
+            if shown:
+                return f"{who} read your question and ended {when} without an answer."
+            return f"{who} ended {when}, before it read your question; it gets it when it comes back."
+        if (
+            shown
+            and status.word == "idle"
+            and min(now - status.since, now - one.shown_at) > GRACE
+            and (status.since > one.shown_at)
+        ):
+            return f"{who} read your question and went idle {span(now - status.since)} ago without an answer."
+        return ""

@@ -1,0 +1,140 @@
+"""What the hooks of a session ask at the door: who it is, what others said, what changed, what others hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from peermesh.core.script import HookAsked, Show, Token, Turn, WaiterCame
+from peermesh.core.words import Card
+from peermesh.door.server import Caller
+from peermesh.errors import BadRequest
+from peermesh.hooks import payload, text
+from peermesh.sidecar.keeper import living
+from peermesh.sidecar.post import Post
+
+if TYPE_CHECKING:
+    from peermesh.sidecar.process import Sidecar
+    from peermesh.sidecar.session import Session
+
+Opens = Callable[[Caller, int, Callable[[Show], dict[str, Any]]], Token]
+
+
+class HookDesk:
+    """Answers the hooks of one session.
+
+    Args:
+        sidecar: the session's.
+        opens: notes a question that the engine will answer; the answer is made by the function that is given.
+        news: says of such a question that its answer tells the model what it is to know.
+    """
+
+    def __init__(self, sidecar: Sidecar, opens: Opens, news: Callable[[Token], None]) -> None:
+        self._sidecar, self._open, self._has_news = sidecar, opens, news
+        self.verbs: dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]] = {
+            "hook": self._hook,
+            "wait": self._wait,
+        }
+
+    @property
+    def _post(self) -> Post:
+        return self._sidecar.post
+
+    def _hook(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any] | None:
+        event, session = str(fields["event"]), self._sidecar.session
+        if session is None:
+            raise BadRequest("a hook at the door of a person's shell")
+        if event == payload.END:
+            if fields["reason"] != "clear":
+                self._sidecar.leave_soon()
+            return {}
+        if event == payload.START:
+            if self._sidecar.runs_elsewhere(int(fields["client"])):
+                return {"elsewhere": True}
+            self._sidecar.adopt(str(fields["session"]), int(fields["client"]))
+            session.briefed = False
+        elif self._sidecar.runs_elsewhere(int(fields["client"])):
+            return {}  # another window on the same session: what waits is for the first one
+        if event in (payload.BEFORE_EDIT, payload.AFTER_EDIT):
+            return self._edit(event, str(fields.get("path") or ""), str(fields["cwd"]))
+        return self._turn(caller, number, session, event, fields)
+
+    def _edit(self, event: str, path: str, cwd: str) -> dict[str, Any]:
+        if not path:
+            return {}
+        if event == payload.BEFORE_EDIT:
+            return self._sidecar.commons.claiming.before_edit(path, cwd)
+        self._sidecar.commons.claiming.after_edit(path, cwd)
+        return {}
+
+    def _turn(
+        self, caller: Caller, number: int, session: Session, event: str, fields: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        self._sidecar.refresh()
+        typed = event == payload.PROMPT and not str(fields["prompt"]).startswith(payload.NOTIFICATION)
+        if event == payload.PROMPT and session.queued(str(fields.get("prompt_id", ""))) and typed:
+            self._post.put(Turn(busy=True, typed=True))
+            return {}  # it may be taken back: what there is to say comes at the turn's end
+        token = self._open(caller, number, lambda show: self._hook_text(event, show))
+        self._post.put(HookAsked(token, event, typed=typed))
+        return None
+
+    def _hook_text(self, event: str, show: Show) -> dict[str, Any]:
+        parts = self._told_of_itself(event, show.token)
+        if show.ids:
+            carry_on = event in (payload.STOP, payload.BATCH)
+            parts.append(self.block(show, carry_on=carry_on))
+        return {"text": "\n\n".join(parts), "hand": show.token} if parts else {}
+
+    def _told_of_itself(self, event: str, token: Token) -> list[str]:
+        """Who it is, if the model does not know, and what changed around it since its last turn."""
+        session, awareness = self._sidecar.session, self._sidecar.commons.awareness
+        if session is None or awareness is None:
+            return []
+        me, parts = self._post.engine.card, []
+        if event in session.news_at():
+            if session.briefed:
+                parts.append(text.renamed(me))
+            else:
+                parts += [text.briefing(me, self._company()), awareness.kept()]
+                awareness.knows()
+        if event == payload.PROMPT:
+            parts.append(awareness.text())
+        parts = ["\n".join(filter(None, parts))] if any(parts) else []
+        if parts:
+            self._has_news(token)
+        return parts
+
+    def block(self, show: Show, *, carry_on: bool) -> str:
+        """The messages of *show* as the model reads them."""
+        now = time.time()
+        items = [self._post.mailbox.incoming(one) for one in show.ids]
+        known = [(m, max(0.0, now - came)) for m, came in filter(None, items)]
+        return text.messages(known, show.more, carry_on=carry_on)
+
+    def _company(self) -> list[Card]:
+        """Who else is here now, this repo's sessions first."""
+        me = self._post.engine.card
+        others = company(self._sidecar).values()
+        return sorted(others, key=lambda c: (c.repo_key != me.repo_key, c.name))
+
+    def _wait(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any] | None:
+        token = self._open(caller, number, self._wake_text)
+        self._post.put(WaiterCame(token))
+        return None
+
+    def _wake_text(self, show: Show) -> dict[str, Any]:
+        return {"text": self.block(show, carry_on=False), "hand": show.token}
+
+
+def company(sidecar: Sidecar) -> dict[str, Card]:
+    """The other sessions that are here now."""
+    here, there = set(living(sidecar.root)), sidecar.is_live
+    return {
+        card.id: card
+        for card in sidecar.cards()
+        if (there(card.id) if card.host_key else card.id in here)
+        and card.id != sidecar.card.id
+        and not card.person
+    }

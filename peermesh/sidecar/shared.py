@@ -1,0 +1,175 @@
+"""What the sessions of a repo share, as one sidecar sees it and adds to it: the log, and pictures folded of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from peermesh import config
+from peermesh.core.events import Draft, Event, What
+from peermesh.core.picture import NOTES, Picture
+from peermesh.core.words import Card, PeerId
+from peermesh.store.log import LogStore
+
+if TYPE_CHECKING:
+    from peermesh.store.log import Writer
+
+# Repos whose pictures a person's sidecar keeps at hand; a session needs its own.
+PICTURES = 8
+# A repo's log is compacted when so many events came to what a compaction left of it.
+COMPACT_AT = 2_000
+
+
+class Known(Protocol):
+    """What is known of peers and hosts."""
+
+    @property
+    def card(self) -> Card:
+        """Who this is."""
+
+    def card_of(self, peer: PeerId) -> Card | None:
+        """The card of *peer*, if it is known."""
+
+    def host_called(self, key: str) -> str:
+        """What the host with *key* is called here; "" for this one."""
+
+    def hidden(self) -> bool:
+        """Whether this sidecar keeps from the LAN."""
+
+    def poke(self) -> None:
+        """Have the other sidecars of this host look."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    picture: Picture
+    seq: int  # of the last event that it was told
+    generation: int
+
+
+class Shared:
+    """The log of this host, and the pictures of the repos that are asked for.
+
+    Args:
+        log: the log.
+        known: the sidecar.
+    """
+
+    def __init__(self, log: LogStore, known: Known) -> None:
+        self.log, self._known = log, known
+        self._kept: dict[str, _Kept] = {}
+        self._counts: dict[str, int] = {}  # events that a compaction left, by repo
+        self._revision: object = None
+        # called with what is heard for the first time of a repo that is looked at
+        self.arrived: Callable[[int, Event], None] = lambda _seq, _event: None
+
+    # ------------------------------------------------------------ seeing
+
+    def picture(self, repo: str) -> Picture:
+        """The picture of *repo*, with everything that this host has heard of."""
+        self.log.revision()  # follows a file that was set aside
+        return self._catch_up(repo, self.log.since)
+
+    def changed(self) -> bool:
+        """Whether anything was said, here or elsewhere, since this was asked last."""
+        revision = self.log.revision()
+        if revision == self._revision:
+            return False
+        self._revision = revision
+        return True
+
+    def _catch_up(self, repo: str, since: Callable[[str, int], list[tuple[int, Event]]]) -> Picture:
+        generation = self.log.generation()
+        kept = self._kept.pop(repo, None)
+        looked_on = kept.seq if kept is not None else None
+        if kept is None or kept.generation != generation:
+            kept = _Kept(Picture(config.number("PEER_NOTES", NOTES)), 0, generation)
+        self._kept[repo] = kept
+        while len(self._kept) > PICTURES:
+            del self._kept[next(iter(self._kept))]
+        for seq, event in since(repo, kept.seq):
+            kept.picture.add(event)
+            kept.seq = seq
+            if looked_on is not None and seq > looked_on:
+                self.arrived(seq, event)
+        return kept.picture
+
+    def called(self, peer: PeerId, name: str, host_key: str) -> str:
+        """What somebody who said something is called here now: by its card, else as it was called then."""
+        card = self._known.card_of(peer)
+        if card is not None:
+            return card.address if card.host_key else card.name
+        host = self.host_called(host_key)
+        return f"{name}@{host}" if host else name
+
+    def host_called(self, key: str) -> str:
+        """What the host with *key* is called here; "" for this one."""
+        return self._known.host_called(key) if key else ""
+
+    # ------------------------------------------------------------ saying
+
+    def draft(self, repo: str, kind: What, data: Mapping[str, Any], *, by: Card | None = None) -> Draft:
+        """Something to say to everybody of *repo*, by this peer or, for the dead, by another of this host."""
+        card = by or self._known.card
+        return Draft(by=card.id, name=card.name, repo=repo, kind=kind, data=data, here=self._known.hidden())
+
+    def say(self, repo: str, kind: What, data: Mapping[str, Any], *, by: Card | None = None) -> Event:
+        """Say one thing that needs no look at what others said.
+
+        Raises:
+            DiskFull, ReadOnly, StoreBroken: it was not said.
+        """
+        event = self.log.say(self.draft(repo, kind, data, by=by), time.time())
+        self.spread()
+        return event
+
+    def decide(self, repo: str, judge: Callable[[Picture], list[Draft]]) -> list[Event]:
+        """Say what *judge* answers to the picture, in one step: nobody of this host says anything in between.
+
+        Raises:
+            PeerError: of *judge*, or of the store; nothing was said.
+        """
+        self.log.revision()
+        with self.log.writing() as writer:
+            drafts = judge(self._catch_up(repo, writer.since))
+            events = self._write(writer, drafts)
+        if events:
+            self.spread()
+        return events
+
+    @staticmethod
+    def _write(writer: Writer, drafts: list[Draft]) -> list[Event]:
+        now = time.time()
+        return [writer.say(draft, now) for draft in drafts]
+
+    def spread(self) -> None:
+        """What was said is to be seen by the other sidecars, and by other hosts, at once."""
+        self._known.poke()
+
+    def left(self, card: Card, *, died: bool) -> None:
+        """The session *card* has ended: its claims do too, and what it had taken returns if it died."""
+        picture = self.picture(card.repo_key)
+        claims = picture.claims.held_by(card.id, time.time())
+        tasks = [one for one in picture.board.tasks() if one.owner == card.id and one.state == "taken"]
+        if claims or (died and tasks):
+            why = f"{card.name} ended without a goodbye" if died else f"{card.name} ended"
+            self.say(card.repo_key, What.GONE, {"died": died, "why": why}, by=card)
+
+    # ------------------------------------------------------------ growth
+
+    def tidy(self) -> None:
+        """Compact the logs of repos that have grown: for the keeper, now and then."""
+        for repo, count in self.log.counts().items():
+            if count - self._counts.get(repo, 0) < COMPACT_AT:
+                continue
+            picture, now = self.picture(repo), time.time()
+            upto = self._kept[repo].seq
+            picture.prune(now)
+            self.log.compact(repo, picture.needed(now), upto)
+            self._counts[repo] = self.log.count(repo)
+
+    def close(self) -> None:
+        """Close the log."""
+        self.log.close()

@@ -1,0 +1,182 @@
+"""The tables of the log of events, and what is read from them and told of them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from peermesh.core.events import Event, EventId, What, task_id
+
+# A log keeps its name, which is in the ids of its events, as long as its file lives. Its epoch changes when
+# others are found to know more of it than it does: they begin again with it, and the ids stay what they are.
+STEP = """
+CREATE TABLE own (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    log TEXT NOT NULL, epoch TEXT NOT NULL, past TEXT NOT NULL,
+    last INTEGER NOT NULL, due INTEGER NOT NULL, cut INTEGER NOT NULL,
+    stamp INTEGER NOT NULL, generation INTEGER NOT NULL
+);
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    log TEXT NOT NULL, n INTEGER NOT NULL, stamp INTEGER NOT NULL,
+    by TEXT NOT NULL, name TEXT NOT NULL, repo TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL,
+    at REAL NOT NULL, here INTEGER NOT NULL, told INTEGER NOT NULL,
+    UNIQUE (log, n)
+);
+CREATE INDEX events_of ON events (repo, seq);
+CREATE INDEX events_told ON events (n) WHERE told;
+CREATE TABLE logs (
+    host_key TEXT PRIMARY KEY, log TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL, upto INTEGER NOT NULL, past TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sent (host_key TEXT PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT ROWID
+"""
+
+COLUMNS = "seq, log, n, stamp, by, name, repo, kind, data, at, here"
+
+# An address of a repo that is longer is not told to others, nor heard.
+KEY_LIMIT = 1_000  # characters
+# Nor are data that are longer: they would not go into one frame.
+EVENT_LIMIT = 256 * 1024  # bytes
+
+# What goes first of a host's log that is too long: nothing is said of these later.
+FLEETING = frozenset({What.EDIT.value, What.NOTE.value})
+KINDS = frozenset(kind.value for kind in What)
+_OF_TASKS = frozenset({What.TAKE, What.DONE, What.DROP, What.REOPEN, What.GONE})
+
+
+@dataclass(slots=True)
+class Own:
+    """What is known of the own log besides its events."""
+
+    log: str  # its name
+    epoch: str
+    past: list[str]  # epochs that are over, or were never known here; the newest last
+    last: int  # the largest number that was used
+    due: int  # the largest number of which others are to hear
+    cut: int  # the number that the last deletion was given
+    stamp: int  # the largest that was ever seen
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one host tells another of its log: all events that remain of those in (after, upto]."""
+
+    log: str
+    epoch: str
+    after: int
+    upto: int
+    events: tuple[Event, ...] = ()
+    more: bool = False
+    kept: tuple[int, ...] | None = None  # all that remain of those up to *after*; None: as told before
+    cut: int = 0  # the teller's: the deletion that is told with this
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a part of another host's log."""
+
+    epoch: str  # what is known of that log now
+    upto: int
+    events: tuple[Event, ...] = ()  # those that are new here
+    changed: bool = False  # something was added or deleted
+    strange: int = 0  # events that were passed over
+    refused: str = ""  # why nothing was taken, and no answer is due
+
+
+def read_own(db: sqlite3.Connection) -> Own:
+    """The row of the own log."""
+    log, epoch, past, *numbers = db.execute(
+        "SELECT log, epoch, past, last, due, cut, stamp, generation FROM own"
+    ).fetchone()
+    return Own(log, epoch, json.loads(past), *numbers)
+
+
+def write_own(db: sqlite3.Connection, own: Own) -> None:
+    """Write it back."""
+    db.execute(
+        "UPDATE own SET epoch = ?, past = ?, last = ?, due = ?, cut = ?, stamp = ?, generation = ?",
+        (own.epoch, json.dumps(own.past), own.last, own.due, own.cut, own.stamp, own.generation),
+    )
+
+
+def insert(db: sqlite3.Connection, event: Event, data: str, *, told: bool) -> bool:
+    """Add *event*, whose data are *data* as text; false if it is there already."""
+    done = db.execute(
+        "INSERT OR IGNORE INTO events (log, n, stamp, by, name, repo, kind, data, at, here, told)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(event.id.log, event.id.n, event.stamp, event.by, event.name, event.repo, event.kind, data),
+            *(event.at, event.here, told),
+        ),
+    )
+    return done.rowcount > 0
+
+
+def event(row: tuple[Any, ...], hosts: Mapping[str, str]) -> Event:
+    """The event of a row, with the host of each log."""
+    _, log, n, stamp, by, name, repo, kind, data, at, here = row
+    return Event(
+        id=EventId(log, n),
+        stamp=stamp,
+        by=by,
+        name=name,
+        repo=repo,
+        kind=kind,
+        data=json.loads(data),
+        at=at,
+        host_key=hosts[log],
+        here=bool(here),
+    )
+
+
+def since(db: sqlite3.Connection, own: str, repo: str, seq: int) -> list[tuple[int, Event]]:
+    """What came of *repo* behind *seq*, in order of arrival; *own* is the name of the own log."""
+    rows = db.execute(f"SELECT {COLUMNS} FROM events WHERE repo = ? AND seq > ? ORDER BY seq", (repo, seq))  # noqa: S608
+    found = rows.fetchall()
+    if not found:
+        return []
+    hosts = {**dict(db.execute("SELECT log, host_key FROM logs")), own: ""}
+    return [(row[0], event(row, hosts)) for row in found if row[1] in hosts]  # not of a host just forgotten
+
+
+class Bound:
+    """What was said in the own log of tasks of other hosts that are still on the board.
+
+    Args:
+        db: the connection.
+        own: the name of the own log.
+        repo: which.
+    """
+
+    def __init__(self, db: sqlite3.Connection, own: str, repo: str) -> None:
+        made = db.execute(
+            "SELECT log, n FROM events WHERE repo = ? AND kind = ? AND log != ?", (repo, What.TASK, own)
+        )
+        self._tasks = {task_id(EventId(*one)) for one in made}
+        self._takers: set[str] = set()
+        if self._tasks:
+            takes = db.execute(
+                "SELECT data FROM events WHERE repo = ? AND kind IN (?, ?)", (repo, What.TAKE, What.VERDICT)
+            )
+            said = [json.loads(data) for (data,) in takes]
+            self._takers = {one["to"] for one in said if one.get("task") in self._tasks and "to" in one}
+
+    def holds(self, row: tuple[Any, ...]) -> bool:
+        """Whether the event of a row of ours is among them, or the end of somebody who took one."""
+        by, kind = row[4], row[7]
+        if not self._tasks or kind not in _OF_TASKS:
+            return False
+        return by in self._takers if kind == What.GONE else json.loads(row[8]).get("task") in self._tasks
+
+
+def as_text(data: Mapping[str, Any]) -> str:
+    """An event's data as they are kept.
+
+    Raises:
+        ValueError, TypeError: they are not what JSON can say.
+    """
+    return json.dumps(dict(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))

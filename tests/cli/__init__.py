@@ -1,0 +1,1 @@
+"""What commands print, with a door that answers what the test says: nothing runs behind it."""
