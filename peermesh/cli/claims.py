@@ -59,7 +59,12 @@ def claim_command(paths: tuple[str, ...], lease: float | None, why: str, as_json
 
 def _taken(row: dict[str, Any]) -> str:
     how_long = click.style(f"until {_clock(row['left'])} ({draw.left(row['left'])})", dim=True)
-    return f"{click.style('✓', fg='green')} {draw.one_line(row['path'])} is yours  {how_long}"
+    return f"{click.style('✓', fg='green')} {_path(row)} is yours  {how_long}"
+
+
+def _path(row: dict[str, Any]) -> str:
+    path = draw.one_line(row["path"])
+    return "** (the whole repo)" if path == "**" else path
 
 
 def _clock(seconds: float) -> str:
@@ -70,9 +75,9 @@ def _clock(seconds: float) -> str:
 
 def _refused(row: dict[str, Any]) -> list[str]:
     """Who holds what was wanted, since when, why, on which branch, and what to type."""
-    wanted, path = draw.one_line(row["wanted"]), draw.one_line(row["path"])
+    wanted, path = draw.one_line(row["wanted"]), _path(row)
     holder, branch = draw.address(row["by"], row["host"]), draw.one_line(row["branch"])
-    as_what = "" if path == wanted else f" as part of {path}"
+    as_what = "" if row["path"] == row["wanted"] else f" as part of {path}"
     where = f"on branch {branch} " if branch else ""
     said = [
         f"{click.style('✗', fg='red')} {wanted} is held by {holder}{as_what}",
@@ -108,7 +113,7 @@ def release_command(paths: tuple[str, ...], everything: bool, as_json: bool) -> 
         draw.as_json(answer)
         return
     for row in answer["released"]:
-        click.echo(f"{click.style('✓', fg='green')} {draw.one_line(row['path'])} is free")
+        click.echo(f"{click.style('✓', fg='green')} {_path(row)} is free")
     if not answer["released"]:
         click.echo(
             "you hold nothing here" if everything else "you do not hold that; peer claims shows who does"
@@ -166,4 +171,4 @@ def _table(answer: dict[str, Any]) -> None:
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:
     holder = draw.address(row["by"], row["host"]) + (" (you)" if row["mine"] else "")
-    return row["path"], holder, row["branch"], span(row["since"]), draw.left(row["left"]), row["why"]
+    return _path(row), holder, row["branch"], span(row["since"]), draw.left(row["left"]), row["why"]

@@ -268,8 +268,9 @@ def _story(row: dict[str, Any]) -> list[str]:
     after = ", ".join(draw.one_line(one) for one in row["after"])
     facts.append(f"comes after {after}" if after and not row["waits_for"] else "")
     said += [f"{draw.INDENT}{one}" for one in facts if one]
-    history = [(age(one["age"]), _happened(one)) for one in row["history"]]
-    wide = max((draw.cells(when) for when, _ in history), default=0)
+    history = [(age(row["age"]), f"added by {draw.address(row['by'], row['host'])}")]
+    history += [(age(one["age"]), _happened(one)) for one in row["history"] if one["what"] != "task"]
+    wide = max(draw.cells(when) for when, _ in history)
     for when, words in history:
         said.append(f"{draw.INDENT}{click.style(draw.fit(when, wide), dim=True)}  {words}")
     return said
@@ -279,7 +280,6 @@ def _happened(one: dict[str, Any]) -> str:
     """One event of a task's life in words; those that a later version of peer knows by their own name."""
     by, to = draw.address(one["by"]), draw.address(one.get("to") or "")
     words = {
-        "task": f"added by {by}",
         "take": f"assigned to {to} by {by}" if to not in ("", by) else f"taken by {by}",
         "verdict": f"{'confirmed' if one.get('granted') else 'refused'} for {to}",
         "done": f"done by {by}",

@@ -68,8 +68,8 @@ def _answers() -> Generator[dict[str, Any], None, None]:
             if not answer["meeting"]:
                 yield answer
             time.sleep(LOOK if answer["meeting"] else WATCH)
-            try:
-                answer = near.ask("list", timeout=link.ANSWER, cwd=here())
+            try:  # which repo this is was answered: git need not be asked again every second
+                answer = {**near.ask("list", timeout=link.ANSWER), "repo_key": answer["repo_key"]}
             except OSError:
                 near.close()
                 near, answer = link.ask("list", cwd=here())

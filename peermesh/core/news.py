@@ -35,6 +35,7 @@ class News:
     files: tuple[Edit, ...] = ()
     lost: tuple[tuple[Claim, Claim], ...] = ()
     given: tuple[Task, ...] = ()  # tasks that are this session's now
+    settled: tuple[Task, ...] = ()  # tasks that it took tentatively, and has for certain now
     taken_away: tuple[Task, ...] = ()  # tasks that were
     finished: tuple[Task, ...] = ()  # tasks that its own waited for
     notes: tuple[Note, ...] = ()
@@ -93,6 +94,11 @@ def news(me: Card, before: Scene, now: Scene, board: Mapping[str, Task], notes: 
         files=tuple(edit for key, edit in now.files.items() if key not in before.files),
         lost=tuple(pair for one, pair in now.lost.items() if one not in before.lost),
         given=tuple(task for one, task in now.tasks.items() if task.owner == me.id and one not in owned),
+        settled=tuple(
+            task
+            for one, task in now.tasks.items()
+            if task.owner == me.id and task.confirmed and one in owned and not before.tasks[one].confirmed
+        ),
         taken_away=tuple(board[one] for one in owned if one in board and board[one].owner != me.id),
         finished=tuple(
             task

@@ -42,7 +42,7 @@ def tidy_path(text: str) -> str:
         if name not in ("", "."):
             names.extend(_names(name))
     # Twice any number of directories is any number of them.
-    names = [one for one, next_one in zip(names, [*names[1:], ""], strict=True) if {one, next_one} != {"**"}]
+    names = [one for n, one in enumerate(names) if names[n : n + 2] != ["**", "**"]]
     below = text.endswith(("/", "/.")) or text == "."
     if names and names[-1] == "**":
         names, below = names[:-1], True
@@ -103,7 +103,7 @@ def overlap(a: str, b: str) -> bool:
     if not is_glob(a) and not is_glob(b):
         # The same name with and without a slash is the same directory.
         return (a.endswith("/") and f"{b}/".startswith(a)) or (b.endswith("/") and f"{a}/".startswith(b))
-    ours, theirs = _split(a), _split(b)
+    ours, theirs = _split(a, below="*/**"), _split(b, below="*/**")
     if not (_side_by_side(ours, theirs) and _side_by_side(ours[::-1], theirs[::-1])):
         return False
     deep_ours, deep_theirs = ours.count("**"), theirs.count("**")
@@ -114,9 +114,9 @@ def overlap(a: str, b: str) -> bool:
     return len(ours) == len(theirs)
 
 
-def _split(pattern: str) -> tuple[str, ...]:
-    """Its names; a directory is what is at any depth below it."""
-    return tuple(f"{pattern}**".split("/") if pattern.endswith("/") else pattern.split("/"))
+def _split(pattern: str, below: str = "**") -> tuple[str, ...]:
+    """Its names; a directory is what is at any depth *below* it."""
+    return tuple(f"{pattern}{below}".split("/") if pattern.endswith("/") else pattern.split("/"))
 
 
 def _side_by_side(ours: tuple[str, ...], theirs: tuple[str, ...]) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from peermesh.core.events import Event, EventId, What, task_id
@@ -96,23 +96,25 @@ class _State:
     pending: dict[EventId, Event] = field(default_factory=dict)
     verdicts: dict[EventId, tuple[bool, str]] = field(default_factory=dict)
     lost: set[EventId] = field(default_factory=set)  # takes of those who died before a verdict
-    ends: list[Event] = field(default_factory=list)  # of sessions, as far as they changed something
-    reset: int = 0  # how many events came before it was last put back
+    steps: list[Event] = field(default_factory=list)  # what counted
+    reset: int = 0  # how many of these came before it was last put back, which makes up for all of them
 
-    def hear(self, event: Event, nth: int) -> None:
+    def hear(self, event: Event) -> None:
         match event.kind:
             case What.TAKE:
                 self._take(event)
-            case What.VERDICT if event.id.log == self.log:
+            case What.VERDICT:
+                if event.id.log != self.log:
+                    return
                 self._verdict(event)
             case What.DONE | What.DROP:
                 self._close(event)
             case What.REOPEN:
-                self._drop_pending(f"{event.name} put it back on the board", list(self.pending))
-                self._back(event, event.data.get("why", ""))
-                self.reset = nth
+                self._reopen(event)
             case What.GONE:
-                self._end(event)
+                if not self._end(event):
+                    return
+        self.steps.append(event)
 
     def _take(self, event: Event) -> None:
         if self.state in CLOSED:
@@ -142,11 +144,18 @@ class _State:
             self.state = DONE if event.kind == What.DONE else DROPPED
             self.why, self.changed_at, self.closed_by = event.data.get("why", ""), event.at, event.name
 
+    def _reopen(self, event: Event) -> None:
+        self._drop_pending(f"{event.name} put it back on the board", list(self.pending))
+        self._back(event, event.data.get("why", ""))
+        self.lost.clear()
+        self.reset = len(self.steps)
+
     def _back(self, event: Event, why: str) -> None:
         self.state, self.owner, self.owner_name, self.confirmed = OPEN, "", "", False
         self.why, self.changed_at, self.closed_by = why, event.at, ""
 
-    def _end(self, event: Event) -> None:
+    def _end(self, event: Event) -> bool:
+        """The session of somebody who was to have it died: whether that changed anything."""
         why = event.data.get("why", "") or f"the session of {event.name} ended"
         theirs = [one for one, take in self.pending.items() if take.data["to"] == event.by]
         self._drop_pending(why, theirs)
@@ -154,8 +163,7 @@ class _State:
         owned = self.state == TAKEN and self.owner == event.by
         if owned:
             self._back(event, why)
-        if owned or theirs:
-            self.ends.append(event)
+        return owned or bool(theirs)
 
     def _drop_pending(self, why: str, takes: list[EventId]) -> None:
         for take in takes:
@@ -163,19 +171,18 @@ class _State:
             self.verdicts[take] = False, why
 
 
-_UNHEARD = _State("")  # of tasks of which nothing was replayed
+_UNHEARD = _State("")  # of all tasks of which nothing was said
 
 
 class _Thread:
     """What was said of one task."""
 
-    __slots__ = ("id", "made", "said", "state", "steps", "task")
+    __slots__ = ("id", "made", "said", "state", "task")
 
     def __init__(self, one: str) -> None:
         self.id = one
         self.made: Event | None = None
         self.said: list[Event] = []
-        self.steps: list[Event] = []  # what was said, and the ends of those who had it, as last replayed
         self.state = _UNHEARD
         self.task: Task | None = None
 
@@ -184,20 +191,18 @@ class _Thread:
         if self.made is None:
             return
         takers = {one.data["to"] for one in self.said if one.kind in (What.TAKE, What.VERDICT)}
-        steps = self.said + [one for peer in takers for one in ends.get(peer, ())]
-        self.steps = sorted((one for one in steps if one.place > self.made.place), key=_place)
-        self.state = _State(self.made.id.log, changed_at=self.made.at)
-        for nth, event in enumerate(self.steps):
-            self.state.hear(event, nth)
+        said = self.said + [one for peer in takers for one in ends.get(peer, ())]
+        self.state = _State(self.made.id.log) if said else _UNHEARD
+        for event in sorted((one for one in said if one.place > self.made.place), key=_place):
+            self.state.hear(event)
         self.task = _task(self.id, self.made, self.state)
 
     def needed(self) -> Iterator[Event]:
         """What tells the same of it as all that was said."""
         if self.made is not None:
             yield self.made
-        for event in self.steps[min(self.state.reset, max(0, len(self.steps) - HISTORY)) :]:
-            if event.kind != What.GONE or event in self.state.ends:
-                yield event
+        state = self.state
+        yield from state.steps[min(state.reset, max(0, len(state.steps) - HISTORY)) :]
 
 
 def _task(one: str, made: Event, state: _State) -> Task:
@@ -216,7 +221,7 @@ def _task(one: str, made: Event, state: _State) -> Task:
         owner_name=state.owner_name if first is None else first.data.get("to_name", ""),
         confirmed=state.confirmed,
         why=state.why if first is None else "",
-        changed_at=state.changed_at if first is None else first.at,
+        changed_at=first.at if first is not None else state.changed_at or made.at,
         closed_by=state.closed_by,
     )
 
@@ -232,6 +237,7 @@ class Board:
         self._ends: dict[PeerId, list[Event]] = {}  # of sessions that died
         self._of: dict[PeerId, set[_Thread]] = {}  # in which somebody was to have the task
         self._takes: dict[EventId, _Thread] = {}
+        self._shown: list[Task] | None = []
 
     def add(self, event: Event) -> None:
         """Hear an event of one of the kinds that concern tasks; each event once."""
@@ -246,8 +252,10 @@ class Board:
     def tasks(self) -> list[Task]:
         """All of them, in the order in which they were made."""
         self._settle()
-        found = [(thread.made.place, thread.task) for thread in self._threads.values() if thread.made]
-        return [task for _, task in sorted(found, key=lambda one: one[0]) if task is not None]
+        if self._shown is None:
+            found = [(thread.made.place, thread.task) for thread in self._threads.values() if thread.made]
+            self._shown = [task for _, task in sorted(found, key=itemgetter(0)) if task is not None]
+        return list(self._shown)
 
     def find(self, prefix: str) -> list[Task]:
         """Those whose id begins with *prefix*, in the order in which they were made."""
@@ -263,9 +271,7 @@ class Board:
         """What was said of the task with the whole id *task* and of its owners' ends, the newest 50."""
         self._settle()
         thread = self._threads.get(task)
-        steps = thread.steps if thread else []
-        counted = [one for one in steps if one.kind != What.GONE or (thread and one in thread.state.ends)]
-        return [_step(one) for one in counted[-HISTORY:]]
+        return [_step(one) for one in thread.state.steps[-HISTORY:]] if thread else []
 
     def pending(self, me: PeerId) -> list[Take]:
         """Takes that *me* said, or that are for *me*, without a verdict; in order of place."""
@@ -288,7 +294,7 @@ class Board:
         owed: list[tuple[Place, dict[str, Any]]] = []
         for thread in {thread for thread, _ in self._pending() if thread.state.log == own_log}:
             owed += _judged(thread, away)
-        return [data for _, data in sorted(owed, key=lambda one: one[0])]
+        return [data for _, data in sorted(owed, key=itemgetter(0))]
 
     def needed(self, late: float) -> set[EventId]:
         """The events that this view stands on, now and later.
@@ -317,7 +323,7 @@ class Board:
         for table in (self._threads, self._orphans, self._ends, self._of, self._takes):
             table.clear()
         self._stale.clear()
-        self._waiting = 0
+        self._waiting, self._shown = 0, []
         for one in said:
             if one.id in needed:
                 self.add(one)
@@ -363,6 +369,8 @@ class Board:
             self._stale.update(self._of.get(event.by, ()))
 
     def _settle(self) -> None:
+        if self._stale:
+            self._shown = None
         while self._stale:
             self._stale.pop().replay(self._ends)
 

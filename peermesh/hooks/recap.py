@@ -152,6 +152,10 @@ def _work(told: News, called: Callable[[Any], str], short: Callable[[str], str],
             )
         )
     lines += [_line(f'task {short(task.id)} "{line(task.title, 80)}" is yours now') for task in told.given]
+    lines += [
+        _line(f'task {short(task.id)} "{line(task.title, 80)}" is confirmed as yours')
+        for task in told.settled
+    ]
     for task in told.taken_away:
         became = f"went to {task.owner_name}" if task.owner else "is back on the board"
         why = f" ({line(task.why, 100)})" if task.why else ""

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 WHY = 160  # characters
 
 
-def claimed(
-    path: str, claim: Claim, who: str, now: float, *, mine: str = "", turned_back: bool = False
-) -> str:
+def claimed(path: str, claim: Claim, who: str, now: float, *, turned_back: bool = False) -> str:
     """Before an edit of *path*, on which somebody else has a claim.
 
     Args:
@@ -24,15 +22,17 @@ def claimed(
         claim: the other's.
         who: what the other is called.
         now: wall clock, seconds.
-        mine: the branch of the session that is told.
         turned_back: the edit was not done, and will be if it is tried again.
     """
-    who, what = _short(who), "" if claim.path == path else f" (by its claim on {_short(claim.path)})"
-    where = f" on {_branch(claim.branch, mine)}" if claim.branch else ""
-    why = f', for: "{clean(line(claim.why, WHY))}"' if claim.why else ""
+    about = [
+        f"claim on {_short(claim.path)}" if claim.path != path else "",
+        f"branch {_short(claim.branch)}" if claim.branch else "",
+        f"since {span(now - claim.since)}",
+    ]
+    why = f': "{clean(line(claim.why, WHY))}"' if claim.why else ""
     text = (
-        f"peer: {_short(path)} is held by the session {who}{what}{where} since {span(now - claim.since)}{why}. "
-        f'Ask it first: peer ask {who} "…"'
+        f"peer: {_short(path)} is held by the session {_short(who)} ({', '.join(filter(None, about))}){why}. "
+        f'Ask it first: peer ask {_short(who)} "…".'
     )
     if not turned_back:
         return text
@@ -46,10 +46,6 @@ def edited(path: str, edit: Edit, who: str, now: float) -> str:
         f"peer: the session {_short(who)} edited {_short(path)}{where} {age(now - edit.at)}. "
         f'If your change meets its: peer ask {_short(who)} "…"'
     )
-
-
-def _branch(branch: str, mine: str) -> str:
-    return f"your branch {_short(branch)}" if branch == mine else f"branch {_short(branch)}"
 
 
 def _short(text: str) -> str:

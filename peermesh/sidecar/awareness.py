@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from peermesh.core.events import Event, EventId, What
@@ -127,8 +128,20 @@ class Awareness:
         self.look()
 
     def knows(self) -> None:
-        """The session itself changed something, or was told all anew: that is no news to it."""
+        """It is told all anew: nothing of that is news to it."""
         self._base = self._now()
+        self.look()
+
+    def moved(self) -> None:
+        """The session is in another repo now: nothing that was said there before is news to it."""
+        self._fresh.clear()
+        self._seq = self._shared.log.last_seq()
+        self._shared.log.notebook.set_told(self._me.id, self._seq)
+        self.knows()
+
+    def did(self) -> None:
+        """The session itself changed a task: that is no news to it."""
+        self._base = replace(self._base, tasks=self._now().tasks)
         self.look()
 
     # ------------------------------------------------------------ what it holds

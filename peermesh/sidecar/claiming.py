@@ -200,7 +200,6 @@ class Claiming:
             held,
             self._shared.called(held.by, held.name, held.host_key),
             now,
-            mine=me.branch,
             turned_back=mode == WARN,
         )
         return {{WARN: "deny", ASK: "ask", NOTE: "note"}[mode]: text}

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from peermesh.door.server import Caller
     from peermesh.sidecar.process import Sidecar
 
+Verb = Callable[["Caller", int, dict[str, Any]], dict[str, Any] | None]
+
 # The files that `peer list` tells of one session.
 FILES = 20
 
@@ -51,24 +53,23 @@ class Commons:
         self.awareness: Awareness | None = None
         self._following: Following | None = None
         self._flags: set[str] = set()
+        self._apart_now = False
 
     @property
-    def verbs(self) -> dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]]:
+    def verbs(self) -> dict[str, Verb]:
         """What it answers at the door."""
         own = {**self.claiming.verbs, **self.tasking.verbs, **self.noting.verbs}
-        return {name: self._followed(verb) for name, verb in own.items()}
+        return {name: self._apart(verb) for name, verb in own.items()}
 
-    def _followed(
-        self, verb: Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]
-    ) -> Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]:
-        """After a question of its own nothing of what it did is news to the session."""
+    def _apart(self, verb: Verb) -> Verb:
+        """What a command with PEER_LAN=off says stays on this host, whatever its sidecar may do."""
 
         def asked(caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any] | None:
-            answer = verb(caller, number, fields)
-            if self.awareness is not None:
-                self.awareness.knows()
-            self.look()
-            return answer
+            self._apart_now = fields.get("lan") is False
+            try:
+                return verb(caller, number, fields)
+            finally:
+                self._apart_now = False
 
         return asked
 
@@ -87,6 +88,14 @@ class Commons:
                 (self.claiming, self.tasking, self.noting),
             )
             sidecar.session.more = lambda: self._flags
+            self.tasking.did = self.awareness.did
+
+    def moved(self, before: Card) -> None:
+        """The session's repo has another key now: what it held as *before* ends, and it begins anew here."""
+        self.shared.left(before, died=False)
+        if self.awareness is not None:
+            self.awareness.moved()
+            self.look(around=True)
 
     def _status(self, peer: PeerId) -> Status:
         card = self.card_of(peer)
@@ -149,7 +158,7 @@ class Commons:
 
     def hidden(self) -> bool:
         """Whether this sidecar keeps from the LAN."""
-        return config.lan_forbidden() or hidden(self._sidecar.root, self.card.id)
+        return self._apart_now or config.lan_forbidden() or hidden(self._sidecar.root, self.card.id)
 
     def find_peer(self, name: str) -> Card:
         """The one peer that *name* means, oneself included.

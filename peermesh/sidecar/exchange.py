@@ -146,7 +146,6 @@ class Exchange:
                 if host.owes or self._clock.running() - host.said_at > REMIND:
                     self._say_have(host)
             self._tell(self._up)
-            self._trouble = ""
         except PeerError as wrong:
             self._fail(wrong)
 
@@ -245,12 +244,12 @@ class Exchange:
     def events(self, link: Link, frame: Events) -> None:
         """A host tells a part of its log."""
         host = self._hosts.get(link.key) or self._host(link)
-        host.owes = True
         if not host.frames.take(self._clock.running()):
+            host.owes = True
             return
         try:
             self._take_in(host, frame)
-        except PeerError as wrong:
+        except PeerError as wrong:  # it is told again when its host has waited long enough for our word
             self._fail(wrong)
 
     def _take_in(self, host: _Host, frame: Events) -> None:
@@ -259,7 +258,6 @@ class Exchange:
         anew = epoch not in {"", frame.epoch}
         if anew and not host.anew.has(now):
             self._around.strange(f"the host {key[:8]} begins its log again and again")
-            host.owes = False
             return
         taken, judged = self._write(key, frame)
         if anew and taken.epoch != epoch:
@@ -268,7 +266,6 @@ class Exchange:
             self._around.strange(f"the host {key[:8]} told an event that cannot be kept")
         if taken.refused:
             self._around.strange(f"the host {key[:8]}: {taken.refused}")
-            host.owes = False
             return
         self._say_have(host, (taken.epoch, taken.upto))
         if taken.changed or judged:
@@ -283,31 +280,36 @@ class Exchange:
         try:
             with self._store.writing() as writer:
                 taken = writer.take_in(key, part)
-                return taken, self._judge.judge(writer, taken.events, self._clock.wall())
+                judged = self._judge.judge(writer, taken.events, self._clock.wall())
         except BaseException:
             self._judge.forget()
             raise
+        self._trouble = ""
+        return taken, judged
 
     def _tamed(self, key: str, frame: Events) -> Iterator[Event]:
         """The events of a frame, in the order of their numbers, as far as they can be what that host says."""
         now, upto = self._clock.wall(), frame.after
+        forbidden = self._forbidden(key, {one.by for one in frame.events})
         for event in sorted(frame.events, key=lambda one: one.id.n):
             if not upto < event.id.n <= frame.upto:
                 self._around.strange(f"the host {key[:8]} told number {event.id.n} out of place")
                 continue
             upto = event.id.n
+            if event.by in forbidden:
+                self._around.strange(f"the host {key[:8]} speaks for {event.by}, which is not its own")
+                continue
             try:
-                self._may_speak(key, event.by)
                 yield replace(checked(event), at=now - event.at, host_key=key, here=False)
             except ValueError as wrong:
                 self._around.strange(f"the host {key[:8]} told an event that is none: {wrong}")
 
-    def _may_speak(self, key: str, by: PeerId) -> None:
-        host = self._around.host_of(by)
-        if host == key:
-            return
-        if host is not None or by in self._around.ours():
-            raise ValueError(f"{by} is not its own")
+    def _forbidden(self, key: str, peers: set[PeerId]) -> set[PeerId]:
+        """Those of *peers* that are of another host, or of ours. Who is of none is one that its host forgot."""
+        hosts = {peer: self._around.host_of(peer) for peer in peers}
+        unknown = {peer for peer, host in hosts.items() if host is None}
+        ours = unknown.intersection(self._around.ours()) if unknown else set()
+        return ours | {peer for peer, host in hosts.items() if host not in (None, key)}
 
     def _say_have(self, host: _Host, known: tuple[str, int] | None = None) -> None:
         frame = Have(*(known or self._store.known(host.link.key)))
@@ -315,7 +317,7 @@ class Exchange:
         host.said_at = self._clock.running()
 
     def _fail(self, wrong: PeerError) -> None:
-        """It is tried again with the next ``tell``; the same trouble is noted once."""
+        """The same trouble is noted once."""
         if str(wrong) != self._trouble:
             self._trouble = str(wrong)
             self._around.log(f"log: {wrong}")

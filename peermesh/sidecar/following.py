@@ -23,6 +23,8 @@ MOST = 50
 GRACE = 3.0  # seconds
 # Words of the question, by which the asker knows it again.
 QUOTED = 100  # characters
+# The sign that a question was read may be the very end of the turn in which it was.
+SAME = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,7 @@ class Following:
             if shown:
                 return f"{who} read your question and ended {when} without an answer."
             return f"{who} ended {when}, before it read your question; it gets it when it comes back."
-        if (
-            shown
-            and status.word == "idle"
-            and min(now - status.since, now - one.shown_at) > GRACE
-            and (status.since > one.shown_at)
-        ):
-            return f"{who} read your question and went idle {span(now - status.since)} ago without an answer."
+        idle = now - status.since if status.word == "idle" else 0.0
+        if shown and min(idle, now - one.shown_at) > GRACE and status.since > one.shown_at - SAME:
+            return f"{who} read your question and went idle {span(idle)} ago without an answer."
         return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from peermesh import config
@@ -23,7 +23,9 @@ from peermesh.mesh.hosts.token import with_port
 from peermesh.mesh.hosts.wire import (
     Answer,
     Ask,
+    Events,
     Greet,
+    Have,
     HostFrame,
     Join,
     Joined,
@@ -32,6 +34,7 @@ from peermesh.mesh.hosts.wire import (
     Roster,
 )
 from peermesh.sidecar import lanstate, offers
+from peermesh.sidecar.exchange import Exchange
 from peermesh.sidecar.finding import PORTS, Finder, places, tag_of
 from peermesh.sidecar.meetings import Meetings
 from peermesh.sidecar.relays import Relays
@@ -43,6 +46,7 @@ from peermesh.store.trusted import Trust
 if TYPE_CHECKING:
     from peermesh.discovery.record import Rumour
     from peermesh.mesh.links import Context
+    from peermesh.store.log import LogStore
     from peermesh.store.remotes import Remotes
 
 # A port that could not be had is tried again.
@@ -87,6 +91,16 @@ class Owner(Protocol):
     def heard(self, key: str) -> None:
         """The peers of another host changed."""
 
+    @property
+    def log_store(self) -> LogStore:
+        """The log of events."""
+
+    def said(self) -> None:
+        """The log changed: the sidecars of this host look at it now."""
+
+    def away(self, peer: PeerId) -> bool:
+        """Whether nobody runs as *peer*, here or elsewhere, as far as is known."""
+
     def log(self, words: str) -> None:
         """Leave a line in the sidecar's log."""
 
@@ -127,6 +141,7 @@ class Gate:
         self.trouble = ""
         self._rosters = Rosters(remotes, lambda: owner.roster(self.keys[1]), self.strange)
         self._relays = Relays(context, owner.root, self)
+        self._exchange = Exchange(owner.log_store, self)
         raise_descriptors()  # strangers' connections must not take the place of our own files
         self._remotes.nobody_is_up()
 
@@ -159,6 +174,7 @@ class Gate:
         for host in list(self._meetings.hosts.values()):
             self._meetings.keep(host)
         self._rosters.tell(self._meetings.up())
+        self._exchange.tell(self._meetings.up())
         self._relays.look()
         if self._listener is not None:
             self._listener.look()
@@ -190,6 +206,7 @@ class Gate:
         if removed:
             self._close_listener()  # the only way to cut what they dialled; the others dial again at once
         self._rosters.forget(set(trust.removed) - keys)
+        self._exchange.forget(set(trust.removed) - keys)
         self._last_trust = trust
         self._finder.look(self._meetings.hosts)
         for host in self._meetings.hosts.values():
@@ -306,6 +323,10 @@ class Gate:
             self._relays.parted(way, frame)
         elif isinstance(frame, Roster):
             self._learn(way, frame.update)
+        elif isinstance(frame, Have):
+            self._exchange.have(way, frame)
+        elif isinstance(frame, Events):
+            self._exchange.events(way, frame)
 
     def _learn(self, way: Way, update: Update) -> None:
         if not way.may_tell():
@@ -330,10 +351,12 @@ class Gate:
         except PeerError as wrong:  # it is up all the same; only where it was is not remembered
             self._owner.log(f"gate: {wrong}")
         self._rosters.begin(host.key)
+        self._exchange.begin(host.key)
         for way in host.ways():
             way.told = None  # the roster is told on whichever link is used from now on
         self._owner.log(f"gate: {self.name_of(host.key)} is up at {where or 'its own dial'}")
         self._rosters.tell(self._meetings.up())
+        self._exchange.tell(self._meetings.up())
         self._owner.sweep_soon()
 
     def went(self, host: Host, way: Way, why: str) -> None:
@@ -348,6 +371,24 @@ class Gate:
         except PeerError as wrong:  # it is down all the same; the next gate begins with nobody up
             self._owner.log(f"gate: {wrong}")
         self._owner.heard(host.key)
+
+    # ------------------------------------------------------------ for the exchange
+
+    def ours(self) -> Collection[PeerId]:
+        """The peers of this host."""
+        return self._owner.roster(self.keys[1])
+
+    def away(self, peer: PeerId) -> bool:
+        """Whether nobody runs as *peer*, here or elsewhere, as far as is known."""
+        return self._owner.away(peer)
+
+    def said(self) -> None:
+        """The log changed: the sidecars of this host look at it now."""
+        self._owner.said()
+
+    def log(self, words: str) -> None:
+        """Leave a line in the sidecar's log."""
+        self._owner.log(words)
 
     # ------------------------------------------------------------ for the relays
 

@@ -18,7 +18,7 @@ from peermesh.core.script import NewClient, Renamed
 from peermesh.core.words import Card, PeerId
 from peermesh.door.client import starting_mark
 from peermesh.door.server import DoorServer
-from peermesh.errors import NameTaken, PeerError
+from peermesh.errors import BadUsage, NameTaken, PeerError
 from peermesh.sidecar.commons import Commons
 from peermesh.sidecar.desk import Desk
 from peermesh.sidecar.enrol import Spec, answers, mark_off, own_lock, register, unmark_off
@@ -347,7 +347,9 @@ class Sidecar:
     def switch(self, cwd: str, *, off: bool) -> dict[str, object]:
         """Take the repo of *cwd* out of peer, or let it in again; its sidecars are the caller's to end."""
         where = look(cwd)
-        self.host.switch(where.key, where.repo, off=off)
+        if not where.key:
+            raise BadUsage("that is no directory on this machine")
+        self.host.switch(where.key, where.repo, off=off, here=where.here)
         self._changed()
         if not off:
             unmark_off(self.root)
@@ -370,8 +372,11 @@ class Sidecar:
             branch=where.branch,
             worktree=where.worktree,
         )
-        if card != self.post.engine.card:
+        before = self.post.engine.card
+        if card != before:
             self.set_card(card)
+        if card.repo_key != before.repo_key:
+            self.commons.moved(before)
         given = tidy(self.session.given_name())
         if given and given != self._given:
             self._given = given

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from peermesh.core.patterns import tidy_file
 from peermesh.core.words import Card
-from peermesh.errors import OutsideRepo
+from peermesh.errors import BadUsage, OutsideRepo
 from peermesh.sidecar.where import Places, look
 
 
@@ -43,6 +43,8 @@ class Scope:
         if not me.person:
             return Here(me.repo_key, me.repo, me.branch, cwd)
         where = look(cwd)
+        if not where.key:
+            raise BadUsage("that is no directory on this machine")
         return Here(where.key, where.repo, where.branch, cwd)
 
     def file(self, path: str, cwd: str) -> str | None:

@@ -14,8 +14,9 @@ from peermesh.core.script import Turn
 from peermesh.hooks.payload import BATCH, PROMPT, START
 from peermesh.sidecar.post import Post
 
-# The client's own word that it is idle, against the hooks' that it works, is believed when it was
-# seen this often in a row, a second apart: a turn that was broken off by Esc has no Stop.
+# The client's own word that it is idle, against the hooks' that it works, is believed when it was seen this
+# often in a row, a second apart: a turn that was broken off by Esc has no Stop. And so is its word that it
+# works, against the hook's that its person is asked: it may write down that it waits a moment after that.
 SURE = 2
 # And while no mail waits it is asked when no hook has told of the turn for so long.
 QUIET = 5.0  # seconds
@@ -39,9 +40,9 @@ class Session:
         self._post, self.client = post, client
         self._directory = post.directory
         self._turn_seen, self._typed_at = (0, ""), 0
-        self._idle_seen = 0
+        self._client_seen = (False, "", 0)  # whether its person is asked, what it says, how often in a row
         self._word = ""  # of the last turn that was seen
-        self._turn_began = 0.0
+        self._turn_began = 0  # as the file system counts: nanoseconds
         self.more: Callable[[], set[str]] = set  # further events at which the model is to be told something
         self.told_name = ""  # the name the model knows
         self.briefed = False
@@ -111,16 +112,16 @@ class Session:
 
         A turn goes on when the person has answered.
         """
-        (changed, word), before = self._turn_seen, self._word
+        (at, word), before = self._turn_seen, self._word
         if word == before or not word:
             return
-        self._word, at = word, changed / 1e9
+        self._word = word
         if before not in GOING_ON:
             self._turn_began = at
         if word == BUSY:
             at = self._turn_began
         with contextlib.suppress(OSError):  # then it is told since the last batch
-            self._write_over("began", f"{word} {at:017.6f}\n")
+            self._write_over("began", f"{word} {at:020}\n")
 
     def _write_word(self, word: str) -> None:
         self._write_over("turn", f"{word}\n")
@@ -158,15 +159,15 @@ class Session:
         asked = turns is not None and self._read("turn") == WAIT
         doubt = self._post.engine.incoming.due or self._quiet()
         if not asked and (turns is None or not turns.busy or not doubt):
-            self._idle_seen = 0
+            self._client_seen = (False, "", 0)
             return
-        says = self.client_says().get("status")
-        if asked and says == "busy":
-            self._write_word(BUSY)
-        self._idle_seen = self._idle_seen + 1 if says == "idle" else 0
-        if self._idle_seen >= SURE:
-            self._idle_seen = 0
+        says = str(self.client_says().get("status"))
+        often = self._client_seen[2] + 1 if self._client_seen[:2] == (asked, says) else 1
+        self._client_seen = (asked, says, often % SURE)
+        if often == SURE and says == IDLE:
             self._post.put(Turn(busy=False))
+        elif often == SURE and says == BUSY and asked:
+            self._write_word(BUSY)
 
     def _quiet(self) -> bool:
         return time.time() - self._turn_seen[0] / 1e9 >= QUIET
@@ -231,20 +232,20 @@ def turn_of(directory: str) -> Doing:
     path = os.path.join(directory, "turn")
     try:
         with open(path, encoding="ascii", errors="replace") as file:
-            word, active = file.read(20).strip() or IDLE, os.fstat(file.fileno()).st_mtime
+            word, active = file.read(20).strip() or IDLE, os.fstat(file.fileno()).st_mtime_ns
     except OSError:
         return Doing("", 0.0, 0.0)
-    return Doing(word, min(_began(directory, word) or active, active), active)
+    return Doing(word, min(_began(directory, word) or active, active) / 1e9, active / 1e9)
 
 
-def _began(directory: str, word: str) -> float:
-    """Since when a session does that; 0 if its sidecar has not seen it yet."""
+def _began(directory: str, word: str) -> int:
+    """Since when a session does that (nanoseconds); 0 if its sidecar has not seen it yet."""
     try:
         with open(os.path.join(directory, "began"), encoding="ascii", errors="replace") as file:
             of, _, at = file.read(60).strip().partition(" ")
-        return float(at) if of == word else 0.0
-    except (OSError, ValueError):
-        return 0.0
+    except OSError:
+        return 0
+    return int(at) if of == word and at.isdecimal() else 0
 
 
 def link_to(link: str, directory: str) -> None:

@@ -68,6 +68,7 @@ class Tasking:
     def __init__(self, shared: Shared, scope: Scope, around: Around) -> None:
         self._shared, self._scope, self._around = shared, scope, around
         self._awaited: dict[EventId, _Awaited] = {}
+        self.did: Callable[[], None] = lambda: None  # called when this peer changed a task itself
         self.verbs: dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]] = {
             "task": self._task,
             "tasks": self._tasks,
@@ -121,6 +122,7 @@ class Tasking:
             return [self._shared.draft(place.key, What.TAKE, data)]
 
         said, task = self._shared.decide(place.key, judge), found[0]
+        self.did()
         if not said or not task.host_key or not self._around.host_is_up(task.host_key):
             return self._answer(place, task.id)
         timer = asyncio.get_running_loop().call_later(VERDICT, self._give_up, said[0].id)
@@ -216,6 +218,7 @@ class Tasking:
         ]
 
     def _answer(self, place: Here, task_id: str) -> dict[str, Any]:
+        self.did()
         picture = self._shared.picture(place.key)
         task = next(one for one in picture.board.tasks() if one.id == task_id)
         waiting = task.state == "taken" and not task.confirmed

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from peermesh.core.events import STAMP_LEAP, STAMP_LIMIT, Draft, Event, EventId
 from peermesh.store import log_rows
-from peermesh.store.log_rows import EVENT_LIMIT, FLEETING, KINDS, KEY_LIMIT, Part, Taken
+from peermesh.store.log_rows import EVENT_LIMIT, FLEETING, KEY_LIMIT, KINDS, Part, Taken
 
 # Events of one other host that are kept. Its own host keeps a few thousand after a compaction.
 EVENTS_OF_A_HOST = 20_000

@@ -65,6 +65,14 @@ def test_refused_claim_says_whom_to_ask(typed: Typed) -> None:
     ]
 
 
+def test_claim_on_everything_says_so(typed: Typed) -> None:
+    """The pattern of a whole repo is told in words, in a sentence and in the table."""
+    said = typed("claim", ".", claim={"claims": [claim(path="**")], "refused": []})
+    assert said.out.startswith("✓ ** (the whole repo) is yours")
+    table = typed("claims", claims={"claims": [claim(path="**")], "mode": "warn", "repo": "shop"})
+    assert table.lines[1].startswith("** (the whole repo)  session-a")
+
+
 def test_command_to_ask_is_safe_to_paste(typed: Typed) -> None:
     """Names and paths of others cannot run anything in the shell that the line is pasted into."""
     held = claim(wanted='x"$(rm -rf .)`y`', by="b;touch$IFS'x'")
@@ -273,7 +281,7 @@ def test_one_task_with_its_history(typed: Typed) -> None:
         f"7kq2  {'x' * 150}",
         "  open since 5 min: it is back",
         "  waits for m3x9",
-        "  2 h ago    added by session-a",
+        "  2 h ago    added by session-b",
         "  6 min ago  taken by session-a",
         "  5 min ago  assigned to session-b by session-a",
         "  4 min ago  confirmed for session-b",

@@ -143,10 +143,11 @@ class Session:
 
     def answer(self, key: str) -> None:
         """Press *key* in a dialog, again if need be: one that has just appeared takes no keys yet."""
+        self.wait_status("waiting")
         for _ in range(5):
             self.press(key)
             with contextlib.suppress(TimeoutError):
-                until(lambda: self.file().get("status") != "waiting", 1.0, "an answer")
+                until(lambda: self.file().get("status") != "waiting", 3.0, "an answer")
                 return
         self._wait(lambda: False, 0.0, f"a dialog that takes {key}")
 

@@ -69,7 +69,8 @@ def test_setup_installs_the_plugin(binary: Path, home: Home, claude: Claude) -> 
     assert (row["id"], row["version"], row["enabled"]) == ("peer@peermesh", __version__, True)
     assert row["readFromFolder"] == str(home.peer / "plugin" / "peer")
     said = details(binary, home)
-    assert "Hooks (5)  SessionStart, UserPromptSubmit, PostToolBatch, Stop, SessionEnd" in said
+    edits = "PreToolUse, PermissionRequest, PostToolUse"
+    assert f"Hooks (8)  SessionStart, UserPromptSubmit, {edits}, PostToolBatch, Stop, SessionEnd" in said
     assert "Skills (1)  peer" in said
 
 
@@ -262,7 +263,7 @@ def test_open_sessions_follow_by_reloading(binary: Path, home: Home, api: Api, c
     session = claude("a")
     install(home, binary)
     session.submit("/reload-plugins")
-    session.wait_screen("7 hooks")
+    session.wait_screen("· 10 hooks")
     session.submit("first words")
     api.wait_for_text("a", "first words")
     until(lambda: list((home.peer / "session").glob("*")), 10.0, "a peer for the session")
@@ -270,7 +271,7 @@ def test_open_sessions_follow_by_reloading(binary: Path, home: Home, api: Api, c
     done = peer(home, "setup", "--remove", "--claude", str(binary))
     assert "/reload-plugins" in done.stdout
     session.submit("/reload-plugins")
-    session.wait_screen("0 hooks")
+    session.wait_screen("· 0 hooks")
     session.submit("last words")
     api.wait_for_text("a", "last words")
     session.wait_status("idle")

@@ -64,8 +64,8 @@ def test_warned_before_the_edit(product: Product, api: Api, repo: Path, worktree
     does(product, api, a, "claim it", bash(f"peer claim {STYLE} --why 'new admin colours'"))
     read = use("Read", file_path=str(worktree / STYLE))
     warned = does(product, api, b, "restyle", read, edit(worktree, "red"))
-    assert f"peer: {STYLE} is held by the session a on branch main" in warned.news()
-    assert 'for: "new admin colours"' in warned.news()
+    assert f"peer: {STYLE} is held by the session a (branch main, since" in warned.news()
+    assert ': "new admin colours". Ask it first' in warned.news()
     assert 'peer ask a "…"' in warned.news()
     assert (worktree / STYLE).read_text() == BEFORE
     does(product, api, b, "all the same", edit(worktree, "red"))

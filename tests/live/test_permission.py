@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from .actors import Session
 from .conftest import Sessions
@@ -54,6 +55,20 @@ def test_a_yes_is_seen_before_the_tool_is_done(session: Sessions) -> None:
     dialog(one)
     client_says(one, "busy")
     until(lambda: status(one, two) == "busy", "the yes to be seen", LOOKS)
+
+
+def test_a_client_that_writes_late_does_not_say_yes(session: Sessions) -> None:
+    """The client may note that it waits a moment after the hook has run: one look at it proves nothing."""
+    one, two = session("a"), session("b")
+    client_says(one, "busy")
+    one.prompt()
+    two.send("a", "no hurry")  # a sidecar with mail looks each second
+    time.sleep(2.5)
+    one.hook("PermissionRequest")
+    time.sleep(0.9)  # no two looks
+    client_says(one, "waiting")
+    time.sleep(2.5)
+    assert status(one, two) == "waiting"
 
 
 def test_a_no_ends_the_turn(session: Sessions) -> None:

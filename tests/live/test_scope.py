@@ -56,12 +56,12 @@ def test_worktrees_and_clones_are_one_repo(home: Home, session: Sessions) -> Non
     keys = {name: p["repo_key"] for name, p in rows.items()}
     assert keys["one"] == keys["two"] == keys["three"] != keys["four"]
     assert [rows[name]["worktree"] for name in ("one", "two", "three")] == ["work", "work-ui", "copy"]
-    sent = one.ask("send", to="@repo", body="hello", wait="safe", within=5.0)
-    assert sorted(m["to_name"] for m in sent["messages"]) == ["three", "two"]
+    one.ask("send", to="@repo", body="hello", wait="safe", within=5.0)
+    assert sorted(m["to"] for m in one.sent().values()) == ["three", "two"]
 
 
 def test_a_repo_that_grows_up(home: Home, session: Sessions) -> None:
-    """git init, a first commit and a remote are noticed by sessions that run, and they stay together."""
+    """`git init`, a first commit and a remote are noticed by sessions that run, and they stay together."""
     one, two = session("one"), session("two")
     keys = {row(one, "one")["repo_key"]}
     assert keys == {f"dir:{home.app}"}
@@ -85,7 +85,7 @@ def test_a_repo_that_grows_up(home: Home, session: Sessions) -> None:
     assert row(two, "one")["repo"] == "thing"
 
 
-def test_a_repo_becomes_one_that_was_taken_out(home: Home, session: Sessions, request: Any) -> None:
+def test_a_repo_becomes_one_that_was_taken_out(home: Home, session: Sessions) -> None:
     """A session whose repo gets the remote of one that is off leaves, and its hooks end at a file test."""
     off, mine = home.repo("off"), home.repo("mine")
     home.git(off, "remote", "add", "origin", "https://git.example/off.git")
@@ -235,13 +235,26 @@ def test_what_the_sidecar_writes_itself(box: Box) -> None:
     box.engine.turns.busy = True
     seen.publish()
     began = turn_of(box.directory)
-    assert (began.word, began.since) == ("busy", pytest.approx(began.active, abs=1e-5))
+    assert (began.word, began.since) == ("busy", began.active)
     says(box, "busy", began.active + 10)
     seen.observe()
     assert turn_of(box.directory) == Doing("busy", began.since, began.active + 10)
 
 
-@pytest.mark.parametrize("text", ["", "idle 5", "busy", "busy x", "busy 9999999999.0", "busy nan", "\xff\0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "idle 5",
+        "busy",
+        "busy x",
+        "busy 9999999999000000000",
+        "busy 5.0",
+        "busy -5",
+        "busy " + "9" * 5_000,
+        "\xff\0",
+    ],
+)
 def test_a_beginning_that_is_not_known(box: Box, text: str) -> None:
     """Then the last that was written is told."""
     says(box, "busy", 100.0)
@@ -269,7 +282,7 @@ def test_what_a_second_costs(box: Box) -> None:
     seen = Seen(box, 0)  # type: ignore[arg-type]
     took = best(seen.stirred)
     print(f"{took * 1e6:.0f} µs")
-    assert took < 200e-6
+    assert took < 1e-3  # 20 µs, with nothing else on the machine
 
 
 # ---------------------------------------------------------------- as other hosts are told
@@ -282,7 +295,7 @@ def test_what_other_hosts_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (directory / "instance").touch()
     (directory / "turn").write_text("wait\n")
     os.utime(directory / "turn", (179.0, 179.0))
-    (directory / "began").write_text("wait 70.5\n")
+    (directory / "began").write_text("wait 70500000000\n")
     card = Card(
         id="aaaaaaaa",
         name="a",

@@ -405,8 +405,7 @@ def slow(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     real = subprocess.run(
         ["sh", "-c", "command -v git"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    monkeypatch.setattr(asking, "PATIENCE", 0.1)
-    monkeypatch.setattr("peermesh.sidecar.checkouts.PATIENCE", 0.1)
+    monkeypatch.setattr("peermesh.sidecar.checkouts.PATIENCE", 0.5)
     monkeypatch.setattr(where, "_REPOS", Repos())
 
     def begin(word: str) -> Path:
@@ -430,12 +429,12 @@ def test_git_is_slow(desk: Desk, slow: Callable[[str], Path], word: str) -> None
     go = slow(word)
     began = time.monotonic()
     here, there = look(str(app)), look(str(tree))
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 3.0
     assert here.key == there.key == f"dir:{app}/.git"
     began = time.monotonic()
     assert not here.stale()
     assert key(app) == here.key
-    assert time.monotonic() - began < 0.05, "it is not asked twice"
+    assert time.monotonic() - began < 0.4, "it is not asked twice"
     go.touch()
     until(here.stale)
     assert key(app) == key(tree) == expected
@@ -692,8 +691,8 @@ def test_what_is_remembered_is_bounded(desk: Desk) -> None:
     assert len(repos._checkouts) == REMEMBERED
 
 
-def test_how_long_it_takes(desk: Desk) -> None:
-    """A place, a branch and a look at what changed cost microseconds once known, and some milliseconds before."""
+def test_how_long_it_takes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place, a branch and a look at what changed run no process once known, and cost microseconds."""
     app = desk.repo("app", remote=REMOTE)
     tree = desk.worktree(app, "app/.claude/worktrees/x", "-b", "x")
     deep = tree / "a" / "b" / "c" / "d" / "e"
@@ -703,6 +702,7 @@ def test_how_long_it_takes(desk: Desk) -> None:
     assert places.place("x.py", str(deep), KEY) == "a/b/c/d/e/x.py"
     first = time.perf_counter() - began
     here = look(str(deep))
+    monkeypatch.setenv("PATH", str(desk.root))  # no git from here on
     took = {
         "place": best(lambda: places.place("x.py", str(deep), KEY)),
         "branch": best(lambda: here.branch),
@@ -711,9 +711,10 @@ def test_how_long_it_takes(desk: Desk) -> None:
     }
     print(f"first {first * 1e3:.1f} ms;", {name: f"{one * 1e6:.0f} µs" for name, one in took.items()})
     assert first < 0.5  # about 5 ms, on a machine that does nothing else
-    assert took["branch"] < 50e-6
-    assert took["place"] < 300e-6
-    assert took["stale"] < 300e-6
+    # With nothing else on the machine: 4, 90, 40 and 80 µs.
+    assert took["branch"] < 0.3e-3
+    assert max(took.values()) < 1.5e-3
+    assert not here.stale()
 
 
 def best(what: Callable[[], object], rounds: int = 5, times: int = 200) -> float:

@@ -35,9 +35,9 @@ from peermesh.mesh.hosts.wire import (
     EVENTS_AT_ONCE,
     HOST_FRAME_LIMIT,
     KEPT_AT_ONCE,
+    KEY_LIMIT,
     LONGEST_AGE,
     NUMBER_LIMIT,
-    REPO_LIMIT,
     VERSION,
     Again,
     Answer,
@@ -416,7 +416,7 @@ def test_what_is_no_age(age: object) -> None:
         pytest.param(
             told([*GOOD_EVENT[:6], {str(n): n for n in range(DATA_ITEMS + 1)}, 1.5]), id="too many data"
         ),
-        pytest.param(told([*GOOD_EVENT[:4], "x" * (REPO_LIMIT + 1), *GOOD_EVENT[5:]]), id="a long repo"),
+        pytest.param(told([*GOOD_EVENT[:4], "x" * (KEY_LIMIT + 1), *GOOD_EVENT[5:]]), id="a long repo"),
         pytest.param(b"\xc4" * (HOST_FRAME_LIMIT + 1), id="a frame above the limit"),
     ],
 )
@@ -456,7 +456,7 @@ def test_what_is_only_of_its_own_host_is_not_told() -> None:
 def test_what_the_log_tells_at_once_fits() -> None:
     """A part of the log as long as it may be, of the longest numbers, is one frame that decodes."""
     assert (log.EVENTS_AT_ONCE, log.KEPT_AT_ONCE) == (EVENTS_AT_ONCE, KEPT_AT_ONCE)
-    assert log_rows.REPO_LIMIT == REPO_LIMIT
+    assert log_rows.KEY_LIMIT == KEY_LIMIT
     four = "\U0001f600"  # four bytes
     size = log.PART_SIZE // EVENTS_AT_ONCE // 4
     note = replace(NOTE, id=EventId(LOG, NUMBER_LIMIT), data={"text": four * size})

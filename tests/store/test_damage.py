@@ -211,7 +211,7 @@ def test_stepping_forward(tmp_path: Path) -> None:
         "CREATE TABLE more (a)",
     ]
     filled(tmp_path, 3)
-    for upto in (2, 3):
+    for upto in (len(STEPS) + 1, len(STEPS) + 2):
         db, aside = open_file(path, steps[:upto])
         assert aside is None
         assert db.execute("PRAGMA user_version").fetchone()[0] == upto
