@@ -18,6 +18,7 @@ PARTS = {
     "hooks": "Hooks",
     "send": "Send",
     "lan": "Between machines",
+    "shared": "The shared picture",
     "weight": "Weight",
     "claude": "With the real Claude Code",
 }

@@ -37,10 +37,10 @@ class Stage:
         os.environ.update(PEER_HOME=home, PEER_LAN="off")
         self._clients: dict[str, subprocess.Popen[bytes]] = {}
 
-    def session(self, name: str) -> str:
-        """Start the sidecar of a session; its id. Returns when its door is open."""
+    def session(self, name: str, cwd: str = "") -> str:
+        """Start the sidecar of a session in *cwd*; its id. Returns when its door is open."""
         self.client(name)
-        spec = json.dumps({"session": name, "client": self._clients[name].pid, "cwd": self.home})
+        spec = json.dumps({"session": name, "client": self._clients[name].pid, "cwd": cwd or self.home})
         subprocess.Popen(
             [sys.executable, "-I", "-m", "peermesh.sidecar", spec],
             env=self.env,

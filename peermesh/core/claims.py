@@ -272,7 +272,7 @@ class Claims:
         """
         self._settle()
         runs = [run for holder in self._holders.values() for run in holder.runs.values()]
-        kept = {run.event.id: run for run in runs if self._counts(run, now, late)}
+        kept = {run.event.id: run for run in runs if _counts(run, now, late)}
         found = list(kept.values())
         while found:  # what is over must not begin again because we forget who said so
             passed = self._passed(found.pop())
@@ -317,19 +317,17 @@ class Claims:
         earlier = [one for one in rivals if one.place < run.place and overlap(one.path, run.path)]
         return min(earlier, key=_place) if earlier else None
 
-    def _counts(self, run: _Run, now: float, late: float) -> bool:
-        """Whether *run* must be remembered for itself."""
-        if run.event.data.get("over") and run.event.at > late:
-            return True
-        passed = self._passed(run)
-        if passed is not None:  # for `lost`
-            return run.until > now and run.ended is None and self._runs(self._run(passed), now)
-        # That of another host may have run on without our knowing yet.
-        return run.until > (late if run.event.host_key and run.ended is None else now)
-
     def _run(self, claim: Event) -> _Run:
         return self._holders[claim.id.log, claim.by].runs[claim.id.n]
 
 
 def _claims(runs: Iterable[_Run]) -> list[Claim]:
     return [run.shown() for run in sorted(runs, key=_place)]
+
+
+def _counts(run: _Run, now: float, late: float) -> bool:
+    """Whether *run* must be remembered for itself."""
+    if run.event.data.get("over") and run.event.at > late:
+        return True
+    # That of another host may have run on without our knowing yet.
+    return run.until > (late if run.event.host_key and run.ended is None else now)

@@ -18,11 +18,11 @@ NOTE = "setup.json"
 # Everything of ours in the state directory. What else is there is not ours, also with --purge.
 STATE = (
     *("peers", "session", "client", "switched-off", "plugin"),
-    *("person", "host.lock", "keeper.lock", "sidecar.log", "hooks.log", NOTE),
+    *("person", "host.lock", "log.lock", "keeper.lock", "sidecar.log", "hooks.log", NOTE),
     *("host.key", "trust.json", "trust.json.lock", "lan.json", "offer.json", "settings", "gate", "gate.in"),
 )
 # And what stands beside these: SQLite's files, a damaged store that was set aside, the sign of a start.
-BESIDE = ("host.db", "host.key.", "trust.json.", "person.", "sidecar.log.")
+BESIDE = ("host.db", "log.db", "host.key.", "trust.json.", "person.", "sidecar.log.")
 
 GRACE = 5.0  # seconds for a sidecar to end
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 DEADLINE = 0.28  # seconds
 # After an edit nobody waits: a sidecar that is slow, or starts, is told of it all the same.
 EDIT_PATIENCE = 5.0  # seconds
+# A session that is resumed is given back what it held before it does anything. The client goes on drawing
+# meanwhile; beside it a sidecar starts in 0.2 to 0.5 s.
+RESUME_PATIENCE = 0.8  # seconds
 # A client that starts needs the processor itself: its sidecar begins when most of that is over.
 FIRST_START = 0.4  # seconds
 # The waiter has time: it holds nobody up.
@@ -140,6 +143,7 @@ class Lane:
         resumed needs its own at once: what it must be told again belongs to its start.
         """
         if self.said["source"] == "resume":
+            self.deadline += RESUME_PATIENCE - DEADLINE
             return self._reached()
         cleared = self.said["source"] == "clear"
         link = config.client_link(self.root, self.client) if cleared else self.link

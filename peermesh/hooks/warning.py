@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 WHY = 160  # characters
 
+PASSES = " Nothing was changed yet; if the edit is needed all the same, do it again and it passes."
+ASKS = " Nothing was changed yet; if the edit is needed all the same, do it again, and the user is asked."
 
-def claimed(path: str, claim: Claim, who: str, now: float, *, turned_back: bool = False) -> str:
+
+def claimed(path: str, claim: Claim, who: str, now: float, then: str = "") -> str:
     """Before an edit of *path*, on which somebody else has a claim.
 
     Args:
@@ -22,7 +25,7 @@ def claimed(path: str, claim: Claim, who: str, now: float, *, turned_back: bool 
         claim: the other's.
         who: what the other is called.
         now: wall clock, seconds.
-        turned_back: the edit was not done, and will be if it is tried again.
+        then: what becomes of another try, if this one is turned back: ``PASSES`` or ``ASKS``.
     """
     about = [
         f"claim on {_short(claim.path)}" if claim.path != path else "",
@@ -30,13 +33,10 @@ def claimed(path: str, claim: Claim, who: str, now: float, *, turned_back: bool 
         f"since {span(now - claim.since)}",
     ]
     why = f': "{clean(line(claim.why, WHY))}"' if claim.why else ""
-    text = (
+    return (
         f"peer: {_short(path)} is held by the session {_short(who)} ({', '.join(filter(None, about))}){why}. "
-        f'Ask it first: peer ask {_short(who)} "…".'
+        f'Ask it first: peer ask {_short(who)} "…".{then}'
     )
-    if not turned_back:
-        return text
-    return f"{text} Nothing was changed yet; if the edit is needed all the same, do it again and it passes."
 
 
 def edited(path: str, edit: Edit, who: str, now: float) -> str:

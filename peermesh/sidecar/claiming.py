@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,6 @@ from peermesh.errors import BadUsage, TooMany
 from peermesh.hooks import warning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from peermesh.door.server import Caller
     from peermesh.sidecar.scope import Here, Scope
     from peermesh.sidecar.shared import Shared
@@ -44,6 +43,15 @@ class _Wish:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What is said before an edit: *how* is deny, ask or note; *said* is called when it has been written out."""
+
+    how: str
+    text: str
+    said: Callable[[], None]
+
+
 class Claiming:
     """What one sidecar says and answers about claims.
 
@@ -54,7 +62,8 @@ class Claiming:
 
     def __init__(self, shared: Shared, scope: Scope) -> None:
         self._shared, self._scope = shared, scope
-        self._warned: set[tuple[str, EventId]] = set()
+        self._warned: set[tuple[str, EventId]] = set()  # by path and claim
+        self._passed: set[tuple[str, EventId]] = set()  # and edited all the same
         self._noted: dict[tuple[str, str], float] = {}
         self._edited: dict[str, float] = {}
         self.verbs: dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]] = {
@@ -182,42 +191,42 @@ class Claiming:
             return False
         return self._shared.picture(me.repo_key).touches(me.id, time.time(), LATELY)
 
-    def before_edit(self, path: str, cwd: str) -> dict[str, Any]:
-        """What to say before *path* is edited: ``deny``, ``ask`` or ``note`` with the text, or nothing."""
+    def before_edit(self, path: str, cwd: str) -> Word | None:
+        """What to say before *path* is edited."""
         me, now = self._scope.me, time.time()
         mode, where = self.mode(me.repo_key), self._scope.file(path, cwd)
         if where is None or mode == OFF:
-            return {}
+            return None
         picture = self._shared.picture(me.repo_key)
         held = picture.claims.against(me.id, where, now)
-        if held is None:
-            return self._before_unclaimed(picture, where, now)
-        if (where, held.id) in self._warned:
-            return {}
-        self._warned.add((where, held.id))
-        text = warning.claimed(
-            where,
-            held,
-            self._shared.called(held.by, held.name, held.host_key),
-            now,
-            turned_back=mode == WARN,
-        )
-        return {{WARN: "deny", ASK: "ask", NOTE: "note"}[mode]: text}
+        return self._before_unclaimed(picture, where, now) if held is None else self._warn(mode, where, held)
 
-    def _before_unclaimed(self, picture: Picture, path: str, now: float) -> dict[str, Any]:
+    def _warn(self, mode: str, path: str, held: Claim) -> Word | None:
+        """Once for each path and claim; where the person decides, until the edit was done."""
+        one = (path, held.id)
+        if one in self._passed or (one in self._warned and mode != ASK):
+            return None
+        how = NOTE if mode == NOTE else ASK if one in self._warned else "deny"
+        then = {WARN: warning.PASSES, ASK: warning.ASKS}.get(mode, "") if how == "deny" else ""
+        who = self._shared.called(held.by, held.name, held.host_key)
+        text = warning.claimed(path, held, who, time.time(), then)
+        return Word(how, text, lambda: self._warned.add(one))
+
+    def _before_unclaimed(self, picture: Picture, path: str, now: float) -> Word | None:
         """Somebody edited it a moment ago: worth a word, once."""
         me = self._scope.me
         edit = next((one for one in picture.editors(path, now, LATELY) if one.by != me.id), None)
         if edit is None or self._noted.get((path, edit.by), -LATELY) > now - LATELY:
-            return {}
-        self._noted[path, edit.by] = now
-        who = self._shared.called(edit.by, edit.name, edit.host_key)
-        return {"note": warning.edited(path, edit, who, now)}
+            return None
+        text = warning.edited(path, edit, self._shared.called(edit.by, edit.name, edit.host_key), now)
+        return Word(NOTE, text, lambda: self._noted.update({(path, edit.by): now}))
 
     def after_edit(self, path: str, cwd: str) -> None:
         """*path* was edited: everybody of the repo is to know."""
         me, now = self._scope.me, time.time()
         where = self._scope.file(path, cwd)
+        if where is not None:
+            self._passed |= {one for one in self._warned if one[0] == where}
         if where is None or self._edited.get(where, now - AGAIN) > now - AGAIN:
             return
         self._edited = {one: at for one, at in self._edited.items() if at > now - AGAIN}

@@ -50,7 +50,7 @@ class Question:
     caller: Caller
     number: int
     show: Callable[[Show], dict[str, Any]]
-    news: bool = False  # the answer tells a session who it is, or what changed
+    told: Callable[[], None] = lambda: None  # called when the answer has been written out
 
 
 class Desk:
@@ -82,7 +82,7 @@ class Desk:
             "status": self._status,
             "down": self._down,
             **self._lan.verbs,
-            **HookDesk(sidecar, self._open, self._has_news).verbs,
+            **HookDesk(sidecar, self._open, self._when_told).verbs,
         }
 
     def attach(self, post: Post) -> None:
@@ -120,8 +120,8 @@ class Desk:
         caller.gone.append(lambda: self._caller_gone(token))
         return token
 
-    def _has_news(self, token: Token) -> None:
-        self._questions[token].news = True
+    def _when_told(self, token: Token, then: Callable[[], None]) -> None:
+        self._questions[token].told = then
 
     def _caller_gone(self, token: Token) -> None:
         if self._questions.pop(token, None) is not None:
@@ -154,8 +154,7 @@ class Desk:
         if question is None or question.caller is not caller:
             raise BadRequest("nothing was handed to you")
         del self._questions[token]
-        if question.news:
-            self._sidecar.told()
+        question.told()
         self._post.put(Shown(token))
         return {}
 

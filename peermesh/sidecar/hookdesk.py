@@ -27,11 +27,13 @@ class HookDesk:
     Args:
         sidecar: the session's.
         opens: notes a question that the engine will answer; the answer is made by the function that is given.
-        news: says of such a question that its answer tells the model what it is to know.
+        when_told: has a function called when the answer to such a question has been written out.
     """
 
-    def __init__(self, sidecar: Sidecar, opens: Opens, news: Callable[[Token], None]) -> None:
-        self._sidecar, self._open, self._has_news = sidecar, opens, news
+    def __init__(
+        self, sidecar: Sidecar, opens: Opens, when_told: Callable[[Token, Callable[[], None]], None]
+    ) -> None:
+        self._sidecar, self._open, self._when_told = sidecar, opens, when_told
         self.verbs: dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]] = {
             "hook": self._hook,
             "wait": self._wait,
@@ -57,16 +59,21 @@ class HookDesk:
         elif self._sidecar.runs_elsewhere(int(fields["client"])):
             return {}  # another window on the same session: what waits is for the first one
         if event in (payload.BEFORE_EDIT, payload.AFTER_EDIT):
-            return self._edit(event, str(fields.get("path") or ""), str(fields["cwd"]))
+            return self._edit(caller, number, event, str(fields.get("path") or ""), str(fields["cwd"]))
         return self._turn(caller, number, session, event, fields)
 
-    def _edit(self, event: str, path: str, cwd: str) -> dict[str, Any]:
-        if not path:
+    def _edit(self, caller: Caller, number: int, event: str, path: str, cwd: str) -> dict[str, Any]:
+        claiming = self._sidecar.commons.claiming
+        if event == payload.AFTER_EDIT:
+            if path:
+                claiming.after_edit(path, cwd)
             return {}
-        if event == payload.BEFORE_EDIT:
-            return self._sidecar.commons.claiming.before_edit(path, cwd)
-        self._sidecar.commons.claiming.after_edit(path, cwd)
-        return {}
+        word = claiming.before_edit(path, cwd) if path else None
+        if word is None:
+            return {}
+        token = self._open(caller, number, lambda _: {})
+        self._when_told(token, word.said)
+        return {word.how: word.text, "hand": token}
 
     def _turn(
         self, caller: Caller, number: int, session: Session, event: str, fields: dict[str, Any]
@@ -103,7 +110,7 @@ class HookDesk:
             parts.append(awareness.text())
         parts = ["\n".join(filter(None, parts))] if any(parts) else []
         if parts:
-            self._has_news(token)
+            self._when_told(token, self._sidecar.told)
         return parts
 
     def block(self, show: Show, *, carry_on: bool) -> str:

@@ -283,16 +283,21 @@ class TestGrowth:
         assert seen.claims.live(100.0) == []
 
     def test_who_lost_is_told_as_long_as_it_matters(self) -> None:
-        """What is over is forgotten when its own time, or that of who took it, is over."""
-        here, there = Host("a"), Host("b")
+        """What is over is lost while both would still run; a late claim that says so too is told then."""
+        here, there, third = Host("a"), Host("b"), Host("c")
         old = there.claim("b", "src/")
-        here.hear(old)
-        new = here.claim("a", EDIT, 60.0, lease=600.0, over=[old])
-        seen = picture(old, new)
-        for now, lost in ((70.0, 1), (660.0, 0)):
+        third.hear(old)
+        first = third.claim("c", EDIT, 50.0, lease=60.0, over=[old])
+        here.hear(old, first)
+        later = here.claim("a", EDIT, 60.0, lease=600.0, over=[old])
+        seen, whole = picture(old, later), picture(old, later)
+        for now, lost in ((70.0, [C]), (120.0, []), (660.0, [])):
             seen.prune(now)
-            assert len(seen.claims.lost(B, now)) == lost
-            assert (old.id in seen.needed(now)) is bool(lost)
+            for one in (seen, whole):
+                one.add(first)
+                assert [to.by for _, to in one.claims.lost(B, now)] == lost
+            assert old.id in seen.needed(now)
+        assert old.id not in whole.needed(1_800.0 + 7 * DAY)
 
     def test_forgotten_is_forgotten(self) -> None:
         """After all has ended nothing is left but what another host might still have to say."""

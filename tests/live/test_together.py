@@ -110,18 +110,30 @@ def test_over_symlinks_and_clones(home: Home, session: Sessions, pair: Two) -> N
     assert tool(three, "PreToolUse", "/etc/hostname") == {}
 
 
-@pytest.mark.parametrize(
-    ("mode", "expected"), [("note", "additionalContext"), ("ask", "permissionDecision"), ("off", "")]
-)
-def test_modes_of_a_session(pair: Two, session: Sessions, mode: str, expected: str) -> None:
-    """PEER_CLAIMS says for one session how strict its hook is."""
-    three = session("three", cwd=pair.two.cwd, PEER_CLAIMS=mode)
+def test_mode_note_and_off(pair: Two, session: Sessions) -> None:
+    """With PEER_CLAIMS=note a session is told with its edit, once; with off it is told nothing."""
+    three = session("three", cwd=pair.two.cwd, PEER_CLAIMS="note")
+    four = session("four", cwd=pair.two.cwd, PEER_CLAIMS="off")
     pair.one.ok("claim", "src/a.css")
-    if expected:
-        until(lambda: flagged(three, "PreToolUse"), "the claim")
-    answer = tool(three, "PreToolUse", three.cwd / "src/a.css")
-    assert set(answer) - {"hookEventName", "permissionDecisionReason"} == ({expected} if expected else set())
-    assert answer.get("permissionDecision") in (None, "ask")
+    until(lambda: flagged(three, "PreToolUse"), "the claim")
+    assert "src/a.css is held by" in tool(three, "PreToolUse", three.cwd / "src/a.css")["additionalContext"]
+    assert tool(three, "PreToolUse", three.cwd / "src/a.css") == {}
+    assert not flagged(four, "PreToolUse")
+    assert tool(four, "PreToolUse", four.cwd / "src/a.css") == {}
+
+
+def test_mode_ask(pair: Two, session: Sessions) -> None:
+    """With PEER_CLAIMS=ask the first try says why, the next ones ask the person, until the file was edited."""
+    three = session("three", cwd=pair.two.cwd, PEER_CLAIMS="ask")
+    pair.one.ok("claim", "src/a.css")
+    until(lambda: flagged(three, "PreToolUse"), "the claim")
+    first = tool(three, "PreToolUse", three.cwd / "src/a.css")
+    assert first["permissionDecision"] == "deny"
+    assert first["permissionDecisionReason"].endswith("do it again, and the user is asked.")
+    for _ in range(2):  # the person said no
+        assert tool(three, "PreToolUse", three.cwd / "src/a.css")["permissionDecision"] == "ask"
+    tool(three, "PostToolUse", three.cwd / "src/a.css")  # and then yes
+    assert tool(three, "PreToolUse", three.cwd / "src/a.css") == {}
 
 
 def test_an_edit_without_a_claim_is_noted_once(pair: Two) -> None:
