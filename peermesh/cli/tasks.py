@@ -227,7 +227,15 @@ def _list(as_json: bool, *, everything: bool) -> None:
         draw.as_json(answer["tasks"])
     elif answer["tasks"]:
         rows = answer["tasks"]
-        draw.table(HEADS, [_row(one) for one in rows], [_look(one) for one in rows])
+        head, *lines = draw.rows(HEADS, [_row(one) for one in rows], [_look(one) for one in rows])
+        click.echo(head)
+        for text, row in zip(lines, rows, strict=True):
+            click.echo(text)
+            if row["state"] == "open" and row["why"]:  # it was somebody's, or done, before
+                why = draw.fit(
+                    f"back on the board: {draw.one_line(row['why'])}", draw.width() - len(draw.INDENT)
+                )
+                click.secho(f"{draw.INDENT}{why.rstrip()}", dim=True)
     else:
         nothing = "no tasks yet" if everything else "nothing to do"
         click.echo(

@@ -126,7 +126,7 @@ def _peer(data: Data, field: str) -> str:
 
 def _lease(data: Data) -> float:
     value = data.get("lease", LEASE)
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if type(value) not in (int, float) or (isinstance(value, float) and math.isnan(value)):
         raise ValueError("a lease that is no number of seconds")
     return float(min(max(value, SHORTEST_LEASE), LONGEST_LEASE))
 

@@ -71,9 +71,9 @@ class Picture:
         self._last: dict[PeerId, float] = {}  # when each peer edited last
         self._notes = _Newest(notes)
         self._unknown = _Newest(UNKNOWN)
-        self._heard: set[EventId] = set()
         self._tops: dict[str, int] = {}  # the last event of each log
         self._pruned: dict[str, int] = {}  # the same when last something was forgotten
+        self._heard: set[EventId] = set()  # since then
 
     def add(self, event: Event) -> None:
         """Hear *event*, which is of this repo and as `checked` leaves it. Repeats are ignored."""
@@ -141,8 +141,8 @@ class Picture:
         self._edits, self._last = {}, {}
         for one in edits:
             self._edited(one)
-        self._heard = needed
         self._pruned = dict(self._tops)
+        self._heard.clear()  # what was heard before is told by its number from now on
 
     def _edited(self, event: Event) -> None:
         files = self._edits.setdefault(event.by, {})

@@ -282,6 +282,19 @@ class TestGrowth:
         seen.add(renewed)
         assert seen.claims.live(100.0) == []
 
+    def test_what_is_over_does_not_come_back(self) -> None:
+        """Though its peer edits on for a week without hearing of it: who said so is remembered as long."""
+        here, there = Host("a"), Host("b")
+        old = there.claim("b", "src/", lease=DAY)
+        here.hear(old)
+        new = here.claim("a", EDIT, 60.0, lease=60.0, over=[old])
+        seen = picture(old, new, here.release("a", new, at=61.0))
+        for half in range(1, 20):
+            seen.add(there.edit("b", EDIT, half * DAY / 2))
+        seen.prune(9.5 * DAY)
+        assert {old.id, new.id} <= seen.needed(9.5 * DAY)
+        assert seen.claims.live(9.5 * DAY) == []
+
     def test_who_lost_is_told_as_long_as_it_matters(self) -> None:
         """What is over is lost while both would still run; a late claim that says so too is told then."""
         here, there, third = Host("a"), Host("b"), Host("c")

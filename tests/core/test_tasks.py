@@ -203,6 +203,24 @@ class TestAcross:
         assert shown.verdict_on(take.id) == (False, "its terminal was closed")
         assert [one.what for one in shown.history(task_id(self.made.id))] == ["take", "gone"]
 
+    def test_a_session_dies_before_our_eyes(self) -> None:
+        """The board that was looked at before changes with it."""
+        take = self.b.take("b", self.made)
+        shown = board(self.made, take)
+        assert shown.tasks()[0].owner == B
+        shown.add(self.b.gone("b", died=True))
+        assert shown.tasks()[0].state == OPEN
+        assert shown.pending(B) == []
+
+    def test_what_was_said_before_it_was_made(self) -> None:
+        """Only a broken host can do that: it counts for nothing."""
+        broken = Host("c")
+        self.home.stamp = 9
+        made = self.home.task("a", "late")
+        said = broken.take("c", made), broken.word(What.DONE, "c", made)
+        assert only(made, *said).state == OPEN
+        assert board(made, *said).history(task_id(made.id)) == []
+
     def test_dead_before_the_verdict(self) -> None:
         """The home, which did not know yet, cannot give it to the dead."""
         take = self.b.take("b", self.made)

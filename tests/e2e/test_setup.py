@@ -23,7 +23,7 @@ pytestmark = pytest.mark.claude
 
 # The skill's line is in every session's context, with or without need; its body only when it is used.
 ALWAYS_ON = 60  # tokens, by the client's own estimate
-ON_INVOKE = 400
+ON_INVOKE = 460
 
 # Everything in ~/.claude that the client writes whenever any of its commands is run.
 NOISE = re.compile(r"(backups|sessions|projects|session-env|shell-snapshots)(/|$)|history\.jsonl$")

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from peermesh.core import tasks
 from peermesh.core.claims import release
-from peermesh.core.events import Draft, EventId, What
+from peermesh.core.events import Draft, EventId, What, task_id
 from peermesh.core.picture import Picture
 from peermesh.core.tasks import CLOSED, CLOSED_KEPT, TAKEN, Task
 from peermesh.core.words import PeerId
@@ -235,6 +235,51 @@ class Hosts(RuleBasedStateMachine):
         self.say(node, b, What.GONE, died=died)
         self.world.dead.add(node.peers[b % len(node.peers)])
         self.rest(calm)
+
+    # ------------------------------------------------------------ what takes several steps to come about
+
+    @rule(a=numbers, b=numbers, kind=st.sampled_from([What.DONE, What.DROP]))
+    def end_elsewhere(self, a: int, b: int, kind: What) -> None:
+        """A task is made on one host and ended on another."""
+        made = self.make_task(a)
+        self.say(self.node(b), 0, kind, task=made)
+        self.rest(now=True)
+
+    @rule(a=numbers, b=numbers, c=numbers, died=st.booleans())
+    def take_at_once(self, a: int, b: int, c: int, died: bool) -> None:
+        """Two take the same task while neither hears of the other; one of them may die at once."""
+        made = self.make_task(a)
+        takers = [node for node in (self.node(b), self.node(c)) if node is not self.node(a)]
+        for node in takers:
+            for other in self.world.nodes:
+                if other is not node:
+                    self.world.cut(node, other)
+            self.say(node, 0, What.TAKE, task=made, to=node.peers[0], to_name="")
+        if takers and died:
+            self.end(takers[0].number - 1, 0, died=True, calm=False)
+
+    def make_task(self, a: int) -> str:
+        """A task that all know."""
+        self.world.heal()
+        self.add_task(a, 0, calm=False)
+        self.agree()
+        return task_id(max(one for one in self.said if one.log == self.node(a).store.id))
+
+    @rule(a=numbers, b=numbers, count=st.sampled_from([1, 3]), more=st.sampled_from([0, 1, 5]), calm=calms)
+    def lose_some(self, a: int, b: int, count: int, more: int, calm: bool) -> None:
+        """A host says something that others hear, and then an older copy of its log is put back."""
+        node = self.node(a)
+        copy = self.world.copy(node)
+        for _ in range(count):
+            self.leave_note(a, 0, calm=False)
+            self.world.tick(node)
+        self.add_task(a, 0, calm=calm)
+        self.copies[node] = copy
+        self.put_back(list(self.copies).index(node), heal=False)
+        for _ in range(more):
+            self.leave_note(a, 1, calm=False)
+        if node is not self.node(b):
+            self.world.join(node, self.node(b))
 
     # ------------------------------------------------------------ the network
 
