@@ -93,6 +93,12 @@ class NoSuchTask(PeerError):
     code, exit = "no-task", Exit.NO_PEER
 
 
+class NoSuchJob(PeerError):
+    """There is no such job here. `peer jobs --all` lists them."""
+
+    code, exit = "no-job", Exit.NO_PEER
+
+
 class TaskTaken(PeerError):
     """Somebody else has that task."""
 

@@ -165,7 +165,7 @@ def _troubles(root: str) -> Iterator[Finding]:
                 "note",
                 "a hook failed",
                 f"{words} ({draw.ago(os.path.getmtime(path))})",
-                "peer log shows more",
+                "peer doctor --log shows more",
             )
 
 

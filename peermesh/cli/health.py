@@ -1,21 +1,20 @@
-"""`peer status`, `peer doctor`, `peer log`: is all well, and if not, what to do."""
+"""`peer status`, `peer doctor`: is all well, and if not, what to do."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import Any
 
 import click
 
 from peermesh.cli import draw, examine, link
 from peermesh.cli.options import json_option
+from peermesh.core.clean import clean
 from peermesh.errors import Exit
 
 LOGS = ("sidecar.log", "hooks.log")
-# Lines are looked for this often with -f.
-FOLLOW = 0.3  # seconds
+LINES = 100
 
 
 @click.command("status", short_help="My sidecar: what runs and what waits.")
@@ -64,14 +63,19 @@ def status_command(as_json: bool) -> None:
 
 
 @click.command("doctor", short_help="Look for what is wrong, and say what to do.")
+@click.option("--log", "noted", is_flag=True, help="Instead, show what sidecars and hooks noted last.")
 @json_option
-def doctor_command(as_json: bool) -> None:
+def doctor_command(noted: bool, as_json: bool) -> None:
     """Look for what is wrong, and say what to do; exit code 1 if anything is.
 
     \b
     Example:
       peer doctor
+      peer doctor --log
     """
+    if noted:
+        _noted(as_json)
+        return
     findings = examine.everything()
     if as_json:
         draw.as_json(findings)
@@ -89,40 +93,16 @@ def _finding(one: dict[str, Any]) -> None:
         click.echo(f"    → {one['do']}")
 
 
-@click.command("log", short_help="What sidecars and hooks noted.")
-@click.option(
-    "--most", "-n", type=click.IntRange(1, 10_000), default=40, show_default=True, help="How many lines."
-)
-@click.option("--follow", "-f", is_flag=True, help="Go on as lines come.")
-@json_option
-def log_command(most: int, follow: bool, as_json: bool) -> None:
-    """What sidecars and hooks noted: starts that failed, frames that could not be read.
-
-    \b
-    Example:
-      peer log -f
-    """
+def _noted(as_json: bool) -> None:
+    """Starts that failed, frames that could not be read, hooks that had to give up."""
     root = link.link()[0]
-    lines = sorted(line for name in LOGS for line in examine.tail(os.path.join(root, name), most))[-most:]
+    paths = [os.path.join(root, name) for name in LOGS]
+    lines = sorted(line for path in paths for line in examine.tail(path, LINES))[-LINES:]
     if as_json:
         draw.as_json(lines)
         return
     for line in lines:
-        click.echo(line)
-    if not lines and not follow:
+        click.echo(clean(line))
+    if not lines:
         click.echo("nothing was noted")
-    if follow:
-        _follow([os.path.join(root, name) for name in LOGS])
-
-
-def _follow(paths: list[str]) -> None:
-    places = {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
-    while True:
-        for path, place in places.items():
-            size = os.path.getsize(path) if os.path.exists(path) else 0
-            if size != place:
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    file.seek(place if size > place else 0)  # a shorter one was begun anew
-                    click.echo(file.read(), nl=False)
-            places[path] = size
-        time.sleep(FOLLOW)
+    click.secho(f"from {' and '.join(paths)}", dim=True, err=True)

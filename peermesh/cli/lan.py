@@ -83,5 +83,5 @@ def _strangers(answer: dict[str, Any]) -> Iterator[Finding]:
             "note",
             "wrong frames",
             f"{answer['wrong']} from trusted machines, passed over",
-            "is peer of the same version there? peer log shows more",
+            "is peer of the same version there? peer doctor --log shows more",
         )

@@ -46,7 +46,8 @@ COMMANDS = {
     "down": "scope",
     "status": "health",
     "doctor": "health",
-    "log": "health",
+    "log": "feed",
+    "statusline": "statusline",
     "completion": "completion",
 }
 
@@ -54,10 +55,10 @@ COMMANDS = {
 SECTIONS = {
     "Begin": ("setup", "demo", "completion"),
     "Talk": ("list", "alive", "send", "ask", "reply", "inbox", "read", "sent"),
-    "Work together": ("claim", "release", "claims", "note", "notes", "task", "state"),
+    "Work together": ("claim", "release", "claims", "note", "notes", "task", "state", "log", "statusline"),
     "Who I am": ("name", "role", "focus"),
     "Other machines": ("invite", "join", "pair", "trust", "connect", "lan"),
-    "Health": ("status", "doctor", "log", "up", "down", "on", "off"),
+    "Health": ("status", "doctor", "up", "down", "on", "off"),
 }
 
 

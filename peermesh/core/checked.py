@@ -17,6 +17,7 @@ from peermesh.core.events import (
     LONGEST_LEASE,
     NOTE_LIMIT,
     OVER_LIMIT,
+    SENT_LIMIT,
     SHORTEST_LEASE,
     STAMP_LIMIT,
     TITLE_LIMIT,
@@ -24,15 +25,20 @@ from peermesh.core.events import (
     Event,
     What,
 )
+from peermesh.core.jobs import JOB_ID_LENGTH, JOB_STATES
 from peermesh.core.names import line, tidy
 from peermesh.core.patterns import tidy_file, tidy_path
-from peermesh.core.words import NAME_LIMIT, is_peer_id
+from peermesh.core.words import NAME_LIMIT, PEER_ID_ALPHABET, is_peer_id
 
 REPO_LIMIT = 1_000  # characters of a repo's key
 BRANCH_LIMIT = 100  # characters
 # Claims that one event releases, and paths that a note is about.
 RELEASE_LIMIT = 1_000
 PATHS_LIMIT = 64
+# A job's command, and the last line of what it put out.
+CMD_LIMIT, PROGRESS_LIMIT = 200, 200  # characters
+SIGNAL_LIMIT = 20  # characters
+LONGEST_JOB = 100 * 365 * 86_400.0  # seconds
 # What an event of a kind that only later versions know may hold.
 UNKNOWN_LIMIT = 2_000  # bytes as JSON
 
@@ -40,6 +46,7 @@ UNKNOWN_LIMIT = 2_000  # bytes as JSON
 _OWN_BUSINESS = "dir:"
 _LOG = re.compile(f"[0-9a-f]{{{LOG_ID_LENGTH}}}")
 _WORD = re.compile("[a-z][a-z_-]{0,29}")
+_JOB = re.compile(f"[{PEER_ID_ALPHABET}]{{{JOB_ID_LENGTH}}}")
 
 Data = Mapping[str, Any]
 
@@ -172,7 +179,8 @@ def _note(data: Data) -> dict[str, Any]:
     if not text:
         raise ValueError("a note without text")
     paths = [_text(one, NOTE_LIMIT) for one in _items(data, "paths", PATHS_LIMIT)]
-    return {"text": text, "discovery": _flag(data, "discovery"), "paths": _tidy_ones(paths)}
+    sent = [one for one in _items(data, "sent", SENT_LIMIT) if isinstance(one, str) and is_peer_id(one)]
+    return {"text": text, "discovery": _flag(data, "discovery"), "paths": _tidy_ones(paths), "sent": sent}
 
 
 def _tidy_ones(paths: list[str]) -> list[str]:
@@ -213,6 +221,33 @@ def _word_on_task(data: Data) -> dict[str, Any]:
     return {"task": _peer(data, "task"), "why": _line(data, "why", WHY_LIMIT)}
 
 
+def _job(data: Data) -> dict[str, Any]:
+    job, state = _text(data.get("job", ""), 2 * JOB_ID_LENGTH), _text(data.get("state", ""), 30)
+    if _JOB.fullmatch(job) is None or state not in JOB_STATES:
+        raise ValueError("a job without an id or a state")
+    code = data.get("code")
+    if code is not None and (type(code) is not int or abs(code) > STAMP_LIMIT):
+        raise ValueError("an exit code that is none")
+    return {
+        "job": job,
+        "name": _line(data, "name", NAME_LIMIT) or job,
+        "cmd": _line(data, "cmd", CMD_LIMIT),
+        "state": state,
+        "code": code,
+        "signal": _line(data, "signal", SIGNAL_LIMIT),
+        "seconds": _seconds(data),
+        "line": _line(data, "line", PROGRESS_LIMIT),
+        "branch": _line(data, "branch", BRANCH_LIMIT),
+    }
+
+
+def _seconds(data: Data) -> float:
+    value = data.get("seconds", 0.0)
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError("a length of time that is none")
+    return float(min(max(value, 0.0), LONGEST_JOB))
+
+
 def _unknown(data: Data) -> dict[str, Any]:
     """Of a later version: kept for when we know it, as long as it is small and flat."""
     kept = {}
@@ -250,4 +285,5 @@ _KINDS: dict[str, Callable[[Data], dict[str, Any]]] = {
     What.DONE: _word_on_task,
     What.DROP: _word_on_task,
     What.REOPEN: _word_on_task,
+    What.JOB: _job,
 }

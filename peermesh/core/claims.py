@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import Any
 
 from peermesh.core.events import LEASE, OVER_LIMIT, Event, EventId, What
-from peermesh.core.patterns import Covers, overlap
+from peermesh.core.patterns import Covers, Overlaps, overlap
 from peermesh.core.words import PeerId
 
 Place = tuple[int, str, int]
@@ -242,7 +242,8 @@ class Claims:
         Either both run and the other was first, or the other's sayer took mine for ended.
         """
         pairs = []
-        rivals = list(self._live(now, lambda by: by != me))
+        others = sorted(self._live(now, lambda by: by != me), key=_place)
+        rivals = Overlaps((run.path, run) for run in others)
         mine = [holder for (_, by), holder in self._holders.items() if by == me]
         for run in (run for holder in mine for run in holder.standing.values() if run.until > now):
             winner = self._winner(run, rivals, now)
@@ -309,13 +310,13 @@ class Claims:
         fitting = [one for one in by or () if one.place > run.place and overlap(one.data["path"], run.path)]
         return min(fitting, key=_place) if fitting else None
 
-    def _winner(self, run: _Run, rivals: list[_Run], now: float) -> _Run | None:
+    def _winner(self, run: _Run, rivals: Overlaps[_Run], now: float) -> _Run | None:
         passed = self._passed(run)
         if passed is not None:
             winner = self._run(passed)
             return winner if passed.by != run.event.by and self._runs(winner, now) else None
-        earlier = [one for one in rivals if one.place < run.place and overlap(one.path, run.path)]
-        return min(earlier, key=_place) if earlier else None
+        first = rivals.first(run.path)
+        return first if first is not None and first.place < run.place else None
 
     def _run(self, claim: Event) -> _Run:
         return self._holders[claim.id.log, claim.by].runs[claim.id.n]

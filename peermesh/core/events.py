@@ -23,6 +23,7 @@ NOTE_LIMIT = 4_000  # characters; what is longer belongs into a file
 TITLE_LIMIT = 200  # characters
 AFTER_LIMIT = 16  # tasks that one waits for
 OVER_LIMIT = 64  # claims that one follows
+SENT_LIMIT = 64  # sessions to which a discovery is also sent
 
 # Half an hour: longer than most edits, shorter than a coffee break.
 LEASE = 1_800.0  # seconds
@@ -42,16 +43,17 @@ class What(StrEnum):
 
     EDIT = "edit"  # path, branch
     CLAIM = "claim"  # path (a pattern), why, lease, branch, over: claims known to have ended
-    RENEW = "renew"  # claim, lease, why
-    RELEASE = "release"  # claims
+    RENEW = "renew"  # claim (its number), lease, why
+    RELEASE = "release"  # claims (their numbers)
     GONE = "gone"  # died, why: the session's claims end; if it died its tasks return
-    NOTE = "note"  # text, discovery, paths
+    NOTE = "note"  # text, discovery, paths, sent: the peers that were sent it as a message, too
     TASK = "task"  # title, after
-    TAKE = "take"  # task, to, to_name
-    VERDICT = "verdict"  # task, take, granted, to, to_name, why: by the host where the task was made
+    TAKE = "take"  # task (its eight letters, as everywhere), to, to_name
+    VERDICT = "verdict"  # task, take (log, n), granted, to, to_name, why: by the host where the task was made
     DONE = "done"  # task, why
     DROP = "drop"  # task, why
     REOPEN = "reopen"  # task, why
+    JOB = "job"  # job, name, cmd, state, code, signal, seconds, line, branch: at its start, its end, and as it goes
 
 
 @dataclass(frozen=True, slots=True, order=True)

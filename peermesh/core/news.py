@@ -38,6 +38,7 @@ class News:
     settled: tuple[Task, ...] = ()  # tasks that it took tentatively, and has for certain now
     taken_away: tuple[Task, ...] = ()  # tasks that were
     finished: tuple[Task, ...] = ()  # tasks that its own waited for
+    returned: tuple[Task, ...] = ()  # the same, which somebody had and nobody has now
     notes: tuple[Note, ...] = ()
     more_notes: int = 0
 
@@ -93,13 +94,21 @@ def news(me: Card, before: Scene, now: Scene, board: Mapping[str, Task], notes: 
         same_branch=tuple(card for card in met if card.id not in known and card not in joined),
         files=tuple(edit for key, edit in now.files.items() if key not in before.files),
         lost=tuple(pair for one, pair in now.lost.items() if one not in before.lost),
-        given=tuple(task for one, task in now.tasks.items() if task.owner == me.id and one not in owned),
+        given=tuple(
+            task
+            for one, task in now.tasks.items()
+            if task.owner == me.id and task.state == "taken" and one not in owned
+        ),
         settled=tuple(
             task
             for one, task in now.tasks.items()
             if task.owner == me.id and task.confirmed and one in owned and not before.tasks[one].confirmed
         ),
-        taken_away=tuple(board[one] for one in owned if one in board and board[one].owner != me.id),
+        taken_away=tuple(
+            board[one]
+            for one in owned
+            if one in board and (board[one].owner != me.id or _closed_since(before.tasks[one], board[one]))
+        ),
         finished=tuple(
             task
             for one, task in now.tasks.items()
@@ -108,9 +117,19 @@ def news(me: Card, before: Scene, now: Scene, board: Mapping[str, Task], notes: 
             and before.tasks[one].state != task.state
             if task.owner != me.id
         ),
+        returned=tuple(
+            task
+            for one, task in now.tasks.items()
+            if task.state == "open" and one in before.tasks
+            if before.tasks[one].state == "taken" and before.tasks[one].owner != me.id
+        ),
         notes=tuple(notes[-NOTES_TOLD:]),
         more_notes=max(0, len(notes) - NOTES_TOLD),
     )
+
+
+def _closed_since(before: Task, now: Task) -> bool:
+    return before.state == "taken" and now.state in ("done", "dropped")
 
 
 def _on_branch(card: Card, me: Card) -> bool:

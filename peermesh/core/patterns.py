@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -219,6 +220,37 @@ def _choice(inside: str) -> str:
     if not items:
         return "[^/]" if turned else "(?!)"
     return f"(?!/)[{'^' if turned else ''}{items}]"
+
+
+class Overlaps(Generic[T]):
+    """Finds the first of many things whose pattern overlaps with another one. Exact paths by a look, others in turn.
+
+    Args:
+        things: patterns, tidy, and what they stand for, the first first.
+    """
+
+    def __init__(self, things: Iterable[tuple[str, T]]) -> None:
+        self._all = list(things)
+        self._exact: dict[str, int] = {}
+        self._wide: list[int] = []
+        for place, (pattern, _) in enumerate(self._all):
+            if _is_wide(pattern):
+                self._wide.append(place)
+            else:
+                self._exact.setdefault(pattern, place)
+
+    def first(self, pattern: str) -> T | None:
+        """The first whose pattern overlaps with *pattern*."""
+        wide = _is_wide(pattern)
+        places = range(len(self._all)) if wide else self._wide
+        found = next((one for one in places if overlap(self._all[one][0], pattern)), None)
+        exact = None if wide else self._exact.get(pattern)
+        best = min((one for one in (found, exact) if one is not None), default=None)
+        return None if best is None else self._all[best][1]
+
+
+def _is_wide(pattern: str) -> bool:
+    return pattern.endswith("/") or is_glob(pattern)
 
 
 class Covers(Generic[T]):

@@ -1,4 +1,4 @@
-"""What everybody of one repo knows together: claims, tasks, edits and notes, out of what was said.
+"""What everybody of one repo knows together: claims, tasks, edits, notes and jobs, out of what was said.
 
 The same events give the same picture, in whatever order and however often they are heard. Of one log, what is heard
 after a `prune` was also said after what was heard before it.
@@ -11,6 +11,7 @@ from operator import attrgetter
 
 from peermesh.core.claims import Claims
 from peermesh.core.events import Event, EventId, What
+from peermesh.core.jobs import Job, Jobs
 from peermesh.core.tasks import Board
 from peermesh.core.words import PeerId
 
@@ -70,6 +71,7 @@ class Picture:
         self._edits: dict[PeerId, dict[str, Event]] = {}  # the last of each peer and path
         self._last: dict[PeerId, float] = {}  # when each peer edited last
         self._notes = _Newest(notes)
+        self._jobs = Jobs()
         self._unknown = _Newest(UNKNOWN)
         self._tops: dict[str, int] = {}  # the last event of each log
         self._pruned: dict[str, int] = {}  # the same when last something was forgotten
@@ -93,6 +95,8 @@ class Picture:
                 self.board.add(event)
             case What.NOTE:
                 self._notes.add(event)
+            case What.JOB:
+                self._jobs.add(event)
             case kind if kind in _KNOWN:
                 self.board.add(event)
             case _:
@@ -118,6 +122,10 @@ class Picture:
         """The newest notes, in order of place."""
         return [_note(one) for one in self._notes.events()]
 
+    def jobs(self, now: float) -> list[Job]:
+        """The newest word on each job, in order of place."""
+        return self._jobs.jobs(now)
+
     def needed(self, now: float) -> set[EventId]:
         """The events that this picture stands on, now and later; all others of what it heard may be forgotten."""
         late = now - LATE
@@ -127,6 +135,7 @@ class Picture:
             *self.board.needed(late),
             *(one.id for one in edits if one.at > now - EDITS),
             *(one.id for one in self._notes.events()),
+            *self._jobs.needed(now),
             *(one.id for one in self._unknown.events() if one.at > late),
         }
 
@@ -136,6 +145,7 @@ class Picture:
         self.claims.keep(needed)
         self.board.keep(needed)
         self._notes.keep(needed)
+        self._jobs.keep(needed)
         self._unknown.keep(needed)
         edits = [one for files in self._edits.values() for one in files.values() if one.id in needed]
         self._edits, self._last = {}, {}

@@ -9,6 +9,7 @@ from typing import Any
 from peermesh.core.clean import age, clean, span
 from peermesh.core.names import line
 from peermesh.core.news import News
+from peermesh.core.tasks import Task
 from peermesh.core.words import Card
 
 FENCE = "peer-news"
@@ -20,6 +21,8 @@ STATE_ROOM, TASKS_ROOM, CLAIMS_ROOM, QUESTIONS_ROOM = 420, 200, 160, 220
 NEWS_ROOM, NEWS_LINES = 900, 8
 NOTE_ROOM = 240
 NAME_ROOM = 60
+# So many who come or go are named, each on a line.
+CROWD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def _part(title: str, items: Iterable[str], room: int, more: str) -> str:
 
 def _task(row: Mapping[str, Any]) -> str:
     waits = f" (waits for {', '.join(row['waits_for'])})" if row["waits_for"] else ""
-    return f'{row["id"]} "{row["title"]}"{waits}{" tentative" if row["tentative"] else ""}'
+    return f'{row["id"]} "{_inside(row["title"])}"{waits}{" tentative" if row["tentative"] else ""}'
 
 
 def _claim(row: Mapping[str, Any]) -> str:
@@ -92,7 +95,12 @@ def _claim(row: Mapping[str, Any]) -> str:
 
 def _question(one: tuple[str, str, str]) -> str:
     message, who, text = one
-    return f'[{message}] {who}: "{line(text, 80)}"'
+    return f'[{message}] {who}: "{_inside(line(text, 80))}"'
+
+
+def _inside(text: str) -> str:
+    """Others' words for inside of quotes, which they cannot end."""
+    return text.replace('"', "'")
 
 
 # ---------------------------------------------------------------- what changed
@@ -114,7 +122,7 @@ def news(
         short: a task's id, as short as it is clear.
         now: wall clock, seconds.
     """
-    lines = [*_people(told, me), *_work(told, called, short, now), *_notes(told, called, now)]
+    lines = [*_work(told, called, short, now), *_notes(told, called, now), *_people(told, me)]
     if not lines:
         return ""
     shown = lines[:NEWS_LINES]
@@ -127,17 +135,28 @@ def news(
 
 
 def _people(told: News, me: Card) -> list[str]:
-    lines = []
-    for card in told.joined:
-        same = ", your branch" if card.branch and card.branch == me.branch else ""
-        at = f" ({card.branch}{same})" if card.branch else ""
-        focus = f": {card.focus}" if card.focus else ""
-        lines.append(_line(f"{_name(card, me)} joined this repo{at}{focus}"))
-    lines += [_line(f"{_name(card, me)} left") for card in told.left]
-    lines += [
-        _line(f"{_name(card, me)} now works on your branch {card.branch} too") for card in told.same_branch
+    return [
+        *_crowd([_joined(card, me) for card in told.joined], told.joined, me, "joined this repo"),
+        *_crowd([f"{_name(card, me)} left" for card in told.left], told.left, me, "left"),
+        *(
+            _line(f"{_name(card, me)} now works on your branch {card.branch} too")
+            for card in told.same_branch
+        ),
     ]
-    return lines
+
+
+def _crowd(lines: Sequence[str], cards: Sequence[Card], me: Card, what: str) -> list[str]:
+    """A line for each, or one for a crowd."""
+    if len(cards) <= CROWD:
+        return [_line(one) for one in lines]
+    names = ", ".join(_name(card, me) for card in cards[:CROWD])
+    return [_line(f"{names} and {len(cards) - CROWD} more {what}")]
+
+
+def _joined(card: Card, me: Card) -> str:
+    same = ", your branch" if card.branch and card.branch == me.branch else ""
+    at = f" ({card.branch}{same})" if card.branch else ""
+    return f"{_name(card, me)} joined this repo{at}{f': {card.focus}' if card.focus else ''}"
 
 
 def _work(told: News, called: Callable[[Any], str], short: Callable[[str], str], now: float) -> list[str]:
@@ -151,22 +170,34 @@ def _work(told: News, called: Callable[[Any], str], short: Callable[[str], str],
                 f"your claim on {claim.path} came second: {called(winner)} holds {winner.path} and was first"
             )
         )
-    lines += [_line(f'task {short(task.id)} "{line(task.title, 80)}" is yours now') for task in told.given]
     lines += [
-        _line(f'task {short(task.id)} "{line(task.title, 80)}" is confirmed as yours')
+        _line(f'task {short(task.id)} "{_inside(line(task.title, 80))}" is yours now') for task in told.given
+    ]
+    lines += [
+        _line(f'task {short(task.id)} "{_inside(line(task.title, 80))}" is confirmed as yours')
         for task in told.settled
     ]
     for task in told.taken_away:
-        became = f"went to {task.owner_name}" if task.owner else "is back on the board"
         why = f" ({line(task.why, 100)})" if task.why else ""
-        lines.append(
-            _line(f'task {short(task.id)} "{line(task.title, 80)}" is no longer yours: it {became}{why}')
-        )
+        lines.append(_line(f'task {short(task.id)} "{_inside(line(task.title, 80))}" {_became(task)}{why}'))
     for task in told.finished:
         lines.append(
-            _line(f'task {short(task.id)} "{line(task.title, 80)}", for which yours waits, is {task.state}')
+            _line(
+                f'task {short(task.id)} "{_inside(line(task.title, 80))}", for which yours waits, is {task.state}'
+            )
         )
+    for task in told.returned:
+        why = f" ({line(task.why, 100)})" if task.why else ""
+        waited = f'task {short(task.id)} "{_inside(line(task.title, 80))}", for which yours waits,'
+        lines.append(_line(f"{waited} is back on the board: nobody has it{why}"))
     return lines
+
+
+def _became(task: Task) -> str:
+    """What became of a task that was this session's."""
+    if task.state in ("done", "dropped"):
+        return f"was set to {task.state} by {task.closed_by}"
+    return f"is no longer yours: it {f'went to {task.owner_name}' if task.owner else 'is back on the board'}"
 
 
 def _notes(told: News, called: Callable[[Any], str], now: float) -> list[str]:

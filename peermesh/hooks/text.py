@@ -48,6 +48,8 @@ def _one(message: Message, seconds: float, preview: int) -> list[str]:
             f"[{message.id}] notice by peer itself{on}, {age(seconds)}",
             f"> {clean(line(message.body, preview))}",
         ]
+    if message.kind == Kind.DONE and message.id.peer == message.to:  # nor this
+        return [f"[{message.id}] done: what you started, {age(seconds)}", *_quoted(message, preview)]
     who = clean(line(f"{message.by}@{message.host}" if message.host else message.by, 100))
     where = clean(line(" ".join(filter(None, (message.repo, message.branch))), 80))
     notes = [message.kind if message.kind != Kind.MESSAGE else "message", f"from {who}"]
@@ -60,14 +62,19 @@ def _one(message: Message, seconds: float, preview: int) -> list[str]:
     if message.urgent:
         notes.append("URGENT")
     title = f"[{message.id}] {clean(line(' '.join(notes), 260))}, {age(seconds)}"
-    lines = [title, *(f"> {row}" for row in clean(message.body[:preview]).strip("\n").split("\n"))]
-    if len(message.body) > preview:
-        lines.append(f"({len(message.body)} characters; the rest: peer read {message.id})")
+    lines = [title, *_quoted(message, preview)]
     if message.kind == Kind.QUESTION:
         lines.append(f'Answer: peer reply {message.id} "…"')
-    elif message.kind != Kind.ANSWER:
+    elif message.kind not in (Kind.ANSWER, Kind.DONE):  # how a process ended needs no answer
         lines.append(f'To answer: peer reply {message.id} "…"')
     return lines
+
+
+def _quoted(message: Message, preview: int) -> list[str]:
+    rows = [f"> {row}" for row in clean(message.body[:preview]).strip("\n").split("\n")]
+    if len(message.body) > preview:
+        rows.append(f"({len(message.body)} characters; the rest: peer read {message.id})")
+    return rows
 
 
 def briefing(me: Card, others: Sequence[Card]) -> str:

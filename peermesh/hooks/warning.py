@@ -28,25 +28,26 @@ def claimed(path: str, claim: Claim, who: str, now: float, then: str = "") -> st
         then: what becomes of another try, if this one is turned back: ``PASSES`` or ``ASKS``.
     """
     about = [
-        f"claim on {_short(claim.path)}" if claim.path != path else "",
-        f"branch {_short(claim.branch)}" if claim.branch else "",
+        f'claim on "{_short(claim.path)}"' if claim.path != path else "",
+        f'branch "{_short(claim.branch)}"' if claim.branch else "",
         f"since {span(now - claim.since)}",
     ]
-    why = f': "{clean(line(claim.why, WHY))}"' if claim.why else ""
+    why = f'; its words: "{_short(claim.why, WHY)}"' if claim.why else ""
     return (
-        f"peer: {_short(path)} is held by the session {_short(who)} ({', '.join(filter(None, about))}){why}. "
+        f'peer: "{_short(path, 200)}" is held by the session {_short(who)} ({", ".join(filter(None, about))}){why}. '
         f'Ask it first: peer ask {_short(who)} "…".{then}'
     )
 
 
 def edited(path: str, edit: Edit, who: str, now: float) -> str:
     """Before an edit of *path*, which somebody else edited a short while ago."""
-    where = f" on branch {_short(edit.branch)}" if edit.branch else ""
+    where = f' on branch "{_short(edit.branch)}"' if edit.branch else ""
     return (
-        f"peer: the session {_short(who)} edited {_short(path)}{where} {age(now - edit.at)}. "
+        f'peer: the session {_short(who)} edited "{_short(path, 200)}"{where} {age(now - edit.at)}. '
         f'If your change meets its: peer ask {_short(who)} "…"'
     )
 
 
-def _short(text: str) -> str:
-    return clean(line(text, 200))
+def _short(text: str, room: int = 100) -> str:
+    """Others' words for inside of quotes, which they cannot end."""
+    return clean(line(text, room)).replace('"', "'")

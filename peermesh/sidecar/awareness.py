@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from peermesh.core.events import Event, EventId, What
 from peermesh.core.news import News, Scene, news, scene
@@ -45,13 +45,12 @@ class Awareness:
         self._post, self._shared, self._people = post, shared, people
         self._claiming, self._tasking, self._noting = desks
         self._fresh: dict[EventId, int] = {}  # notes by others that were not told, and their place of arrival
-        self._seq = 0
+        self._seq = self._seq_told = 0
         self._news = News()
-        shared.arrived = self._arrived
+        shared.listeners.append(self._arrived)
         self._base = self._now()
         self._begin()
         self._latest = (self._base, self._seq)
-        self._offered: tuple[Scene, int] | None = None
 
     @property
     def _me(self) -> Card:
@@ -61,19 +60,42 @@ class Awareness:
         """Take up the notes that came since the model was told last; a new session begins with none."""
         told = self._shared.log.notebook.told(self._me.id)
         if told is None:
-            self._seq = self._shared.log.last_seq()
-            self._shared.log.notebook.set_told(self._me.id, self._seq)
+            self._seq = self._seq_told = self._shared.log.last_seq()
+            self._note()
             return
-        self._seq = told
-        for seq, event in self._shared.log.since(self._me.repo_key, told):
+        (self._seq, known), self._seq_told = told, told[0]
+        self._base = self._as_told(known)
+        for seq, event in self._shared.log.since(self._me.repo_key, self._seq):
             self._arrived(seq, event)
+
+    def _as_told(self, known: Mapping[str, Any]) -> Scene:
+        """The scene as it was told before this sidecar began: of the tasks and claims that it knew of then."""
+        me = self._me
+        now = (
+            {task.id: task for task in self._shared.picture(me.repo_key).board.tasks()} if me.repo_key else {}
+        )
+        tasks = {
+            one: replace(now[one], state=state, owner=owner, confirmed=confirmed)
+            for one, (state, owner, confirmed) in known.get("tasks", {}).items()
+            if one in now
+        }
+        lost = {EventId(log, n) for log, n in known.get("lost", ())}
+        return replace(
+            self._base, tasks=tasks, lost={one: pair for one, pair in self._base.lost.items() if one in lost}
+        )
+
+    def _note(self) -> None:
+        """Keep what was told: another sidecar may have to go on from there."""
+        tasks = {one.id: (one.state, one.owner, one.confirmed) for one in self._base.tasks.values()}
+        known = {"tasks": tasks, "lost": [(one.log, one.n) for one in self._base.lost]}
+        self._shared.log.notebook.set_told(self._me.id, self._seq_told, known)
 
     def _arrived(self, seq: int, event: Event) -> None:
         me = self._me
         if event.repo != me.repo_key:
             return
         self._seq = max(self._seq, seq)
-        if event.kind == What.NOTE and event.by != me.id:
+        if event.kind == What.NOTE and event.by != me.id and me.id not in event.data.get("sent", ()):
             self._fresh[event.id] = seq
             while len(self._fresh) > FRESH:
                 del self._fresh[next(iter(self._fresh))]
@@ -102,46 +124,47 @@ class Awareness:
         """Whether there is something to tell at the next turn."""
         return bool(self._news)
 
-    def text(self) -> str:
-        """What changed, for the model; told as soon as ``told`` is called."""
+    def text(self) -> tuple[str, Callable[[], None]]:
+        """What changed, for the model, and what to call when that has been written out."""
         self.look()
         if not self._news:
-            return ""
-        self._offered = self._latest
-        picture = self._shared.picture(self._me.repo_key)
-        return recap.news(
+            return "", lambda: None
+        latest, picture = self._latest, self._shared.picture(self._me.repo_key)
+        words = recap.news(
             self._news,
             self._me,
             lambda one: self._shared.called(one.by, one.name, one.host_key),
             lambda task: self._tasking.short(picture, task),
             time.time(),
         )
+        return words, lambda: self._told(*latest)
 
-    def told(self) -> None:
-        """What ``text`` gave has been written out."""
-        if self._offered is None:
-            return
-        self._base, seq = self._offered
-        self._offered = None
+    def _told(self, told: Scene, seq: int) -> None:
+        self._base, self._seq_told = told, seq
         self._fresh = {one: at for one, at in self._fresh.items() if at > seq}
-        self._shared.log.notebook.set_told(self._me.id, seq)
+        self._note()
         self.look()
 
     def knows(self) -> None:
-        """It is told all anew: nothing of that is news to it."""
-        self._base = self._now()
+        """It is told anew who is here: that is no news to it."""
+        now = self._now()
+        self._base = replace(now, tasks=self._base.tasks, lost=self._base.lost)
         self.look()
 
     def moved(self) -> None:
         """The session is in another repo now: nothing that was said there before is news to it."""
         self._fresh.clear()
-        self._seq = self._shared.log.last_seq()
-        self._shared.log.notebook.set_told(self._me.id, self._seq)
-        self.knows()
+        self._base, self._seq = self._now(), self._shared.log.last_seq()
+        self._seq_told = self._seq
+        self._note()
+        self.look()
 
-    def did(self) -> None:
-        """The session itself changed a task: that is no news to it."""
-        self._base = replace(self._base, tasks=self._now().tasks)
+    def did(self, task: str) -> None:
+        """The session itself changed this task: that is no news to it."""
+        tasks = {one: known for one, known in self._base.tasks.items() if one != task}
+        now = self._now().tasks.get(task)
+        self._base = replace(self._base, tasks={**tasks, **({task: now} if now is not None else {})})
+        self._note()
         self.look()
 
     # ------------------------------------------------------------ what it holds
@@ -153,14 +176,12 @@ class Awareness:
             return recap.recap(recap.Kept(state=self._noting.state(), unread=self._unread()))
         picture, now = self._shared.picture(me.repo_key), time.time()
         tasks = picture.board.tasks()
-        mine = [
-            self._tasking.row(picture, one) for one in tasks if one.owner == me.id and one.state == "taken"
-        ]
+        mine = [one for one in tasks if one.owner == me.id and one.state == "taken"]
         claims = [self._claiming.row(one, now) for one in picture.claims.held_by(me.id, now)]
         return recap.recap(
             recap.Kept(
                 state=self._noting.state(),
-                tasks=mine,
+                tasks=self._tasking.rows(picture, mine),
                 claims=claims,
                 asked=[
                     (str(one.message.id), one.message.to_name, one.message.body)

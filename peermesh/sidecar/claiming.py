@@ -13,7 +13,7 @@ from peermesh.core.claims import Claim, release, renewal
 from peermesh.core.clean import clean
 from peermesh.core.events import LEASE, LONGEST_LEASE, SHORTEST_LEASE, WHY_LIMIT, Draft, EventId, What
 from peermesh.core.names import line
-from peermesh.core.patterns import is_glob, overlap, tidy_path
+from peermesh.core.patterns import Overlaps, is_glob, tidy_path
 from peermesh.core.picture import Picture
 from peermesh.errors import BadUsage, TooMany
 from peermesh.hooks import warning
@@ -39,7 +39,7 @@ AGAIN = 20.0  # seconds
 class _Wish:
     """For how long, in seconds, and why somebody wants to be asked first."""
 
-    lease: float
+    lease: float | None  # None: as usual
     why: str
 
 
@@ -49,7 +49,7 @@ class Word:
 
     how: str
     text: str
-    said: Callable[[], None]
+    said: Callable[[], object]
 
 
 class Claiming:
@@ -62,8 +62,9 @@ class Claiming:
 
     def __init__(self, shared: Shared, scope: Scope) -> None:
         self._shared, self._scope = shared, scope
-        self._warned: set[tuple[str, EventId]] = set()  # by path and claim
+        self._warned: dict[tuple[str, EventId], object] = {}  # by path and claim: the turn's mark then
         self._passed: set[tuple[str, EventId]] = set()  # and edited all the same
+        self.mark: Callable[[], object] = object  # what changes when the model has read what tools answered
         self._noted: dict[tuple[str, str], float] = {}
         self._edited: dict[str, float] = {}
         self.verbs: dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]] = {
@@ -86,13 +87,15 @@ class Claiming:
         def judge(picture: Picture) -> list[Draft]:
             drafts = []
             now, refused[:] = time.time(), []
+            others = Overlaps((one.path, one) for one in picture.claims.others(self._scope.me.id, now))
+            mine = {one.path: one for one in picture.claims.held_by(self._scope.me.id, now)}
             for path in dict.fromkeys(wanted):
-                held = self._against(picture, path, now)
+                held = others.first(path)
                 if held is not None:
                     refused.append({**self.row(held, now), "wanted": path})
                     continue
-                drafts.append(self._draft(picture, place, path, wish))
-            if len(picture.claims.held_by(self._scope.me.id, now)) + len(drafts) > MOST:
+                drafts.append(self._draft(picture, place, path, wish, mine.get(path)))
+            if len(mine) + len(drafts) > MOST:
                 raise TooMany(f"one session can hold {MOST} claims; claim a directory or a glob instead")
             return drafts
 
@@ -101,18 +104,18 @@ class Claiming:
         mine = [one for one in picture.claims.held_by(self._scope.me.id, now) if one.path in wanted]
         return {"claims": [self.row(one, now) for one in mine], "refused": refused, "repo": place.repo}
 
-    def _against(self, picture: Picture, path: str, now: float) -> Claim | None:
-        """Whoever holds something that *path* would take away."""
-        others = picture.claims.others(self._scope.me.id, now)
-        return next((one for one in others if one.path == path or overlap(one.path, path)), None)
-
-    def _draft(self, picture: Picture, place: Here, path: str, wish: _Wish) -> Draft:
-        now = time.time()
-        held = next((c for c in picture.claims.held_by(self._scope.me.id, now) if c.path == path), None)
+    def _draft(self, picture: Picture, place: Here, path: str, wish: _Wish, held: Claim | None) -> Draft:
         if held is not None:
-            return self._shared.draft(place.key, What.RENEW, renewal(held, wish.lease, wish.why))
-        over = picture.claims.over(path, now)
-        data = {"path": path, "why": wish.why, "lease": wish.lease, "branch": place.branch, "over": over}
+            lease = wish.lease or max(held.lease, LEASE)
+            return self._shared.draft(place.key, What.RENEW, renewal(held, lease, wish.why))
+        over = picture.claims.over(path, time.time())
+        data = {
+            "path": path,
+            "why": wish.why,
+            "lease": wish.lease or LEASE,
+            "branch": place.branch,
+            "over": over,
+        }
         return self._shared.draft(place.key, What.CLAIM, data)
 
     def _pattern(self, text: str, cwd: str, key: str) -> str:
@@ -139,8 +142,10 @@ class Claiming:
         everything = bool(fields.get("all"))
         now = time.time()
         mine = self._shared.picture(place.key).claims.held_by(self._scope.me.id, now)
-        chosen = [one for one in mine if everything or one.path in wanted]
-        missing = [path for path in wanted if path not in {one.path for one in mine}]
+        # What was no directory when it was claimed may be one now.
+        named = {path.rstrip("/") for path in wanted}
+        chosen = [one for one in mine if everything or one.path.rstrip("/") in named]
+        missing = sorted(named - {one.path.rstrip("/") for one in mine})
         if missing and not everything:
             held = f"; you hold {', '.join(one.path for one in mine[:5])}" if mine else "; you hold nothing"
             raise BadUsage(f"you have no claim on {missing[0]}{held}")
@@ -203,14 +208,16 @@ class Claiming:
 
     def _warn(self, mode: str, path: str, held: Claim) -> Word | None:
         """Once for each path and claim; where the person decides, until the edit was done."""
-        one = (path, held.id)
-        if one in self._passed or (one in self._warned and mode != ASK):
+        one, mark = (path, held.id), self.mark()
+        # Several edits of one message are all turned back: the model has read nothing in between.
+        read = self._warned.get(one, mark) != mark
+        if one in self._passed or (one in self._warned and (mode == NOTE or (mode == WARN and read))):
             return None
-        how = NOTE if mode == NOTE else ASK if one in self._warned else "deny"
+        how = NOTE if mode == NOTE else ASK if mode == ASK and read else "deny"
         then = {WARN: warning.PASSES, ASK: warning.ASKS}.get(mode, "") if how == "deny" else ""
         who = self._shared.called(held.by, held.name, held.host_key)
         text = warning.claimed(path, held, who, time.time(), then)
-        return Word(how, text, lambda: self._warned.add(one))
+        return Word(how, text, lambda: self._warned.setdefault(one, mark))
 
     def _before_unclaimed(self, picture: Picture, path: str, now: float) -> Word | None:
         """Somebody edited it a moment ago: worth a word, once."""
@@ -227,16 +234,21 @@ class Claiming:
         where = self._scope.file(path, cwd)
         if where is not None:
             self._passed |= {one for one in self._warned if one[0] == where}
-        if where is None or self._edited.get(where, now - AGAIN) > now - AGAIN:
+        if where is None or self._edited.get(where, now - AGAIN) > now - self._pause(where, now):
             return
         self._edited = {one: at for one, at in self._edited.items() if at > now - AGAIN}
         self._edited[where] = now
         self._shared.say(me.repo_key, What.EDIT, {"path": where, "branch": me.branch})
 
+    def _pause(self, path: str, now: float) -> float:
+        """How long an edit of *path* need not be said again: it renews one's own claim, which may be a short one."""
+        mine = self._shared.picture(self._scope.me.repo_key).claims.holder(path, now)
+        return AGAIN if mine is None or mine.by != self._scope.me.id else min(AGAIN, mine.lease / 3)
 
-def _lease(given: Any) -> float:
+
+def _lease(given: Any) -> float | None:
     if given is None:
-        return LEASE
+        return None
     seconds = float(given)
     if not SHORTEST_LEASE <= seconds <= LONGEST_LEASE:
         raise BadUsage(

@@ -14,13 +14,18 @@ from peermesh.hooks import payload
 from peermesh.sidecar import roster
 from peermesh.sidecar.awareness import Awareness
 from peermesh.sidecar.claiming import Claiming
+from peermesh.sidecar.deaths import Deaths
+from peermesh.sidecar.feed import Feed
 from peermesh.sidecar.following import Following, Status
 from peermesh.sidecar.hookdesk import company
+from peermesh.sidecar.jobs import JobDesk
 from peermesh.sidecar.neighbours import hidden
 from peermesh.sidecar.noting import Noting
 from peermesh.sidecar.pokes import Pokes
 from peermesh.sidecar.scope import Scope
+from peermesh.sidecar.session import turn_of
 from peermesh.sidecar.shared import Shared
+from peermesh.sidecar.statusline import Statusline
 from peermesh.sidecar.tasking import Tasking
 from peermesh.store.log import LogStore
 
@@ -46,11 +51,15 @@ class Commons:
         self._sidecar = sidecar
         self.shared = Shared(log, self)
         self._pokes = Pokes(sidecar.root, sidecar.directory, self.poked)
-        scope = Scope(lambda: sidecar.card)
+        scope = Scope(lambda: sidecar.card, lambda w: sidecar.host.switched_off(w.key, w.here))
         self.claiming = Claiming(self.shared, scope)
         self.tasking = Tasking(self.shared, scope, self)
         self.noting = Noting(self.shared, scope, lambda: list(company(sidecar).values()), self._send)
+        self.feed = Feed(self.shared, scope, lambda: company(sidecar), lambda: sidecar.post)
+        self.jobs = JobDesk(sidecar, self, scope)
+        self.deaths = Deaths(sidecar.directory, self.shared, self, self._active, sidecar.log)
         self.awareness: Awareness | None = None
+        self._statusline: Statusline | None = None
         self._following: Following | None = None
         self._flags: set[str] = set()
         self._apart_now = False
@@ -58,7 +67,8 @@ class Commons:
     @property
     def verbs(self) -> dict[str, Verb]:
         """What it answers at the door."""
-        own = {**self.claiming.verbs, **self.tasking.verbs, **self.noting.verbs}
+        own = {**self.claiming.verbs, **self.tasking.verbs, **self.noting.verbs, **self.feed.verbs}
+        own |= {**self.jobs.verbs, **self.deaths.verbs}
         return {name: self._apart(verb) for name, verb in own.items()}
 
     def _apart(self, verb: Verb) -> Verb:
@@ -80,6 +90,7 @@ class Commons:
         """The post is open: begin to follow what matters to it."""
         sidecar = self._sidecar
         self._following = Following(sidecar.post, self._status, lambda: sidecar.card)
+        sidecar.post.kept.append(self.feed.kept)
         if sidecar.session is not None:
             self.awareness = Awareness(
                 sidecar.post,
@@ -88,11 +99,37 @@ class Commons:
                 (self.claiming, self.tasking, self.noting),
             )
             sidecar.session.more = lambda: self._flags
+            self._statusline = Statusline(sidecar.post, self.shared, lambda: company(sidecar).values())
+            sidecar.post.kept.append(self._statusline.kept)
+            self.claiming.mark = sidecar.session.mark
             self.tasking.did = self.awareness.did
+            self._follow_place()
+        self.deaths.begin()
+        self.look(around=True)
+
+    def _follow_place(self) -> bool:
+        """The repo of this place got another key, by its first commit or a remote: what was shared goes with it.
+
+        Not from one remote to another: that may be another project in the same directory.
+        """
+        where, notebook = self._sidecar.where, self.shared.log.notebook
+        if not where.here:
+            return False
+        before = notebook.repo_at(where.here)
+        if before == where.key:
+            return False
+        notebook.set_repo_at(where.here, where.key)
+        if not before.startswith(("dir:", "root:")):
+            return False
+        self.shared.log.rekey(before, where.key)
+        self.poke()
+        return True
 
     def moved(self, before: Card) -> None:
-        """The session's repo has another key now: what it held as *before* ends, and it begins anew here."""
-        self.shared.left(before, died=False)
+        """The session's repo has another key now."""
+        followed = self._follow_place() or self.shared.log.count(before.repo_key) == 0
+        if not followed:  # it is another one: what it held in the old one ends
+            self.shared.left(before, died=False)
         if self.awareness is not None:
             self.awareness.moved()
             self.look(around=True)
@@ -101,34 +138,44 @@ class Commons:
         card = self.card_of(peer)
         if card is None:
             return Status("away", self._sidecar.seen_at(peer))
+        if card.person:
+            return Status("here", 0.0)  # people come and go; their shells' sidecar says nothing of that
         row = roster.row(self._sidecar, card)
         return Status(str(row["status"]), float(row["since"]))
 
     # ------------------------------------------------------------ now and then
 
     def poked(self) -> None:
-        """Another sidecar of this host says that something changed."""
+        """Another sidecar of this host, or a job's supervisor, says that something changed."""
         self.look()
+        self.jobs.look()
         if self._sidecar.keeper.holds:
             self._sidecar.keeper.nudged()
 
     def poke(self) -> None:
         """Something of ours changed: the others look, and other hosts are told."""
         self._pokes.poke()
+        self.feed.stir()
         if self._sidecar.keeper.holds:
             self._sidecar.keeper.nudged()
 
     def look(self, *, around: bool = False) -> None:
         """See what is new in the log, and with *around* also who came and went."""
+        if around or self.jobs.new_keeper:
+            self.jobs.look()
         changed = self.shared.changed()
         if not changed and not around:
             return
+        self.feed.look(around=around)
+        if self._statusline is not None:
+            self._statusline.look(around=True) if around else self._statusline.stir()
         if changed:
             self.tasking.heard()
         if self.awareness is not None:
             self.awareness.look()
             self._flag()
-        if around and self._following is not None:
+        died = self.deaths.look(self._sidecar.post)
+        if (around or died) and self._following is not None:
             self._following.look()
 
     def _flag(self) -> None:
@@ -175,8 +222,16 @@ class Commons:
         return found[0]
 
     def is_away(self, peer: PeerId) -> bool:
-        """Whether nobody runs as *peer*, as far as is known."""
-        return not self._sidecar.is_live(peer)
+        """Whether nobody runs as *peer*, as far as is known. People are not away because they type nothing."""
+        card = self.card_of(peer)
+        return not (card is not None and card.person) and not self._sidecar.is_live(peer)
+
+    def _active(self, peer: PeerId) -> float:
+        """When the hooks of *peer* told something last (wall clock, seconds); 0 if that is not known."""
+        elsewhere = self._sidecar.neighbours.get(peer)
+        if elsewhere is not None:
+            return elsewhere.active
+        return turn_of(config.peer_dir(self._sidecar.root, peer)).active
 
     def host_is_up(self, key: str) -> bool:
         """Whether there is a link to the host with *key*."""
@@ -197,5 +252,9 @@ class Commons:
 
     def close(self) -> None:
         """Let go of all."""
+        self.jobs.close()
         self._pokes.close()
+        self.feed.close()
+        if self._statusline is not None:
+            self._statusline.close()
         self.shared.close()

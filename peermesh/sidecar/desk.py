@@ -25,7 +25,7 @@ from peermesh.core.script import (
 )
 from peermesh.core.words import BODY_LIMIT, Card, Kind, MessageId, State
 from peermesh.door.server import Caller
-from peermesh.errors import BadRequest, NoSidecar, by_code
+from peermesh.errors import BadRequest, NoSidecar, PeerError, by_code
 from peermesh.hooks import text
 from peermesh.sidecar import ask, roster, view
 from peermesh.sidecar.hookdesk import HookDesk
@@ -50,7 +50,7 @@ class Question:
     caller: Caller
     number: int
     show: Callable[[Show], dict[str, Any]]
-    told: Callable[[], None] = lambda: None  # called when the answer has been written out
+    told: Callable[[], object] = lambda: None  # called when the answer has been written out
 
 
 class Desk:
@@ -106,6 +106,8 @@ class Desk:
             raise BadRequest(
                 f"the request {do!r} has wrong fields ({type(wrong).__name__}: {wrong})"
             ) from wrong
+        except OSError as wrong:
+            raise PeerError(f"the request {do!r} failed ({wrong.strerror})") from wrong
         if ok is not None:
             caller.answer(number, ok)
 
@@ -120,7 +122,7 @@ class Desk:
         caller.gone.append(lambda: self._caller_gone(token))
         return token
 
-    def _when_told(self, token: Token, then: Callable[[], None]) -> None:
+    def _when_told(self, token: Token, then: Callable[[], object]) -> None:
         self._questions[token].told = then
 
     def _caller_gone(self, token: Token) -> None:
@@ -154,8 +156,11 @@ class Desk:
         if question is None or question.caller is not caller:
             raise BadRequest("nothing was handed to you")
         del self._questions[token]
-        question.told()
         self._post.put(Shown(token))
+        try:
+            question.told()
+        except PeerError as wrong:  # it is told once more
+            self._sidecar.log(f"what was told is not kept: {wrong}")
         return {}
 
     # ------------------------------------------------------------ messages

@@ -98,7 +98,8 @@ class _Host:
     position: int | None = None  # it knows our log up to here; None: it has not said yet
     awaited: int | None = None  # the end of the part that it was told last, until it says that it has it
     told_at: float = 0.0
-    heard_cut: int = -1  # the deletion that it was told of last
+    told_cut: int = -1  # the deletion that was told with that part
+    heard_cut: int = -1  # the last one of which it has heard, as far as is known
     owes: bool = True  # we are to say what we have
     said_at: float = 0.0
     late: Have | None = None  # what it said and could not be answered yet
@@ -122,12 +123,6 @@ class Exchange:
         self._trouble = ""
 
     # ------------------------------------------------------------ links
-
-    def begin(self, key: str) -> None:
-        """The host *key* greeted: it says anew what it has."""
-        old = self._hosts.get(key)
-        if old is not None:
-            self._hosts[key] = _Host(old.link, old.frames, old.anew)
 
     def forget(self, keys: Collection[str]) -> None:
         """Forget the hosts with *keys*: a person removed them."""
@@ -196,8 +191,7 @@ class Exchange:
             host.awaited is not None and position == host.position and not self._overdue(host)
         ):
             return  # the latter: said before the part came that is on its way
-        if position != host.awaited:
-            host.heard_cut = -1
+        host.heard_cut = host.told_cut if position == host.awaited else -1
         host.position, host.awaited = position, None
 
     def _begin_anew(self, host: _Host, frame: Have) -> int | None:
@@ -228,7 +222,7 @@ class Exchange:
             self._store.sending({host.link.key: part.upto for host, part in told})
         for host, part in told:
             if host.link.send(self._frame(part)):
-                host.awaited, host.told_at, host.heard_cut = part.upto, self._clock.running(), part.cut
+                host.awaited, host.told_at, host.told_cut = part.upto, self._clock.running(), part.cut
 
     def _wants(self, host: _Host, due: int) -> bool:
         on_its_way = host.awaited is not None and not self._overdue(host)

@@ -23,8 +23,6 @@ MOST = 50
 GRACE = 3.0  # seconds
 # Words of the question, by which the asker knows it again.
 QUOTED = 100  # characters
-# The sign that a question was read may be the very end of the turn in which it was.
-SAME = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,6 @@ class Following:
                 return f"{who} read your question and ended {when} without an answer."
             return f"{who} ended {when}, before it read your question; it gets it when it comes back."
         idle = now - status.since if status.word == "idle" else 0.0
-        if shown and min(idle, now - one.shown_at) > GRACE and status.since > one.shown_at - SAME:
+        if shown and min(idle, now - one.shown_at) > GRACE:  # who is shown something is busy with it at first
             return f"{who} read your question and went idle {span(idle)} ago without an answer."
         return ""

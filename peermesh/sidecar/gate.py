@@ -351,7 +351,6 @@ class Gate:
         except PeerError as wrong:  # it is up all the same; only where it was is not remembered
             self._owner.log(f"gate: {wrong}")
         self._rosters.begin(host.key)
-        self._exchange.begin(host.key)
         for way in host.ways():
             way.told = None  # the roster is told on whichever link is used from now on
         self._owner.log(f"gate: {self.name_of(host.key)} is up at {where or 'its own dial'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from peermesh.sidecar.keeper import living
 from peermesh.sidecar.post import Post
 
 if TYPE_CHECKING:
+    from peermesh.sidecar.awareness import Awareness
     from peermesh.sidecar.process import Sidecar
     from peermesh.sidecar.session import Session
 
@@ -31,7 +33,7 @@ class HookDesk:
     """
 
     def __init__(
-        self, sidecar: Sidecar, opens: Opens, when_told: Callable[[Token, Callable[[], None]], None]
+        self, sidecar: Sidecar, opens: Opens, when_told: Callable[[Token, Callable[[], object]], None]
     ) -> None:
         self._sidecar, self._open, self._when_told = sidecar, opens, when_told
         self.verbs: dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]] = {
@@ -79,6 +81,7 @@ class HookDesk:
         self, caller: Caller, number: int, session: Session, event: str, fields: dict[str, Any]
     ) -> dict[str, Any] | None:
         self._sidecar.refresh()
+        session.batches += event in (payload.BATCH, payload.PROMPT, payload.STOP)
         typed = event == payload.PROMPT and not str(fields["prompt"]).startswith(payload.NOTIFICATION)
         if event == payload.PROMPT and session.queued(str(fields.get("prompt_id", ""))) and typed:
             self._post.put(Turn(busy=True, typed=True))
@@ -99,19 +102,29 @@ class HookDesk:
         session, awareness = self._sidecar.session, self._sidecar.commons.awareness
         if session is None or awareness is None:
             return []
-        me, parts = self._post.engine.card, []
-        if event in session.news_at():
-            if session.briefed:
-                parts.append(text.renamed(me))
-            else:
-                parts += [text.briefing(me, self._company()), awareness.kept()]
-                awareness.knows()
-        if event == payload.PROMPT:
-            parts.append(awareness.text())
-        parts = ["\n".join(filter(None, parts))] if any(parts) else []
-        if parts:
-            self._when_told(token, self._sidecar.told)
-        return parts
+        parts: list[str] = []
+        then: list[Callable[[], object]] = [self._sidecar.told]
+        try:
+            if event in session.news_at():
+                parts += self._who_it_is(session, awareness)
+            if event == payload.PROMPT:
+                words, told = awareness.text()
+                parts.append(words)
+                then.append(told)
+        except Exception:  # noqa: BLE001 - whatever is wrong with the log, or with us: others' messages are shown
+            self._sidecar.log(f"nothing is told of the shared picture: {traceback.format_exc()}")
+        said = "\n".join(filter(None, parts))
+        if said:
+            self._when_told(token, lambda: [one() for one in then])
+        return [said] if said else []
+
+    def _who_it_is(self, session: Session, awareness: Awareness) -> list[str]:
+        me = self._post.engine.card
+        if session.briefed:
+            return [text.renamed(me)]
+        said = [text.briefing(me, self._company()), awareness.kept()]
+        awareness.knows()
+        return said
 
     def block(self, show: Show, *, carry_on: bool) -> str:
         """The messages of *show* as the model reads them."""

@@ -61,8 +61,11 @@ class Host(Protocol):
     def forget_old(self) -> None:
         """Forget who will not come back."""
 
+    def found_dead(self, peer: PeerId) -> None:
+        """The sidecar of *peer* ended without a word."""
+
     def bury(self, peer: PeerId) -> None:
-        """The session *peer* died together with its sidecar."""
+        """The session *peer* died, and has no sidecar to say so."""
 
     def tidy_log(self) -> None:
         """Compact what has grown."""
@@ -255,21 +258,23 @@ class Keeper:
             # A process of that number may live all the same: the hooks' first step would take it for ours.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(directory, "pid"))
-                self._bury(peer, directory)
+                self._host.found_dead(peer)
+            self._bury(peer, os.path.join(directory, "client"))
             if os.path.exists(os.path.join(directory, "pending")):
                 self._try(peer)
             else:
                 self._patience.pop(peer, None)
 
-    def _bury(self, peer: PeerId, directory: str) -> None:
-        """The sidecar of *peer* died. If its client did too, nobody says goodbye for the session but us."""
+    def _bury(self, peer: PeerId, path: str) -> None:
+        """Nobody runs as *peer*. If its client died too, nobody says goodbye for the session but us."""
         try:
-            with open(os.path.join(directory, "client"), encoding="ascii", errors="replace") as file:
+            with open(path, encoding="ascii", errors="replace") as file:
                 client = int(file.read(20))
         except (OSError, ValueError):
-            return  # a person's shells: what they hold ends by time
+            return  # a person's shells, whose claims end by time; or a session that has been buried
         if not alive(client):
             self._host.bury(peer)
+            os.unlink(path)
 
     def _try(self, peer: PeerId) -> None:
         """Stand in for *peer*, ever more seldom: whom it writes to may be on a host that sleeps."""

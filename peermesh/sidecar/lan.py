@@ -270,7 +270,7 @@ class LanDesk:
             if state.get("trouble"):
                 break
             await asyncio.sleep(LOOK)
-        why = self.state().get("trouble") or "no port was opened in time; `peer log` may show why"
+        why = self.state().get("trouble") or "no port was opened in time; `peer doctor --log` may show why"
         caller.fail(number, CannotListen(str(why)))
 
     def _join(self, caller: Caller, number: int, fields: dict[str, Any]) -> None:

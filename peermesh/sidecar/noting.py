@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from peermesh.core.clean import clean
-from peermesh.core.events import NOTE_LIMIT, What
+from peermesh.core.events import NOTE_LIMIT, SENT_LIMIT, What
 from peermesh.core.names import line
 from peermesh.core.patterns import covers
 from peermesh.core.script import Say
@@ -26,8 +26,16 @@ if TYPE_CHECKING:
 PATHS = 20
 # What one session keeps over a compaction: each is read again every time.
 KEYS, KEY_LIMIT, STATE_LIMIT = 32, 40, 2_000
-# Words of a focus that say what it is about; shorter ones, such as "the", do not.
+# Words of a focus that say what it is about: shorter ones, such as "the", and these do not.
 TELLING = 5  # letters
+_COMMON = frozenset(
+    re.findall(
+        r"\w+",
+        "about above after again being below between could doing during every first found having might never other "
+        "right shall should since something still their there these things think those through under until using "
+        "where which while would write",
+    )
+)
 _PATH = re.compile(r"[\w.@~+-]+(?:/[\w.@~+-]+)+|[\w-]+\.[A-Za-z]\w{0,7}\b")
 _WORD = re.compile(rf"\w{{{TELLING},}}")
 
@@ -46,6 +54,7 @@ class Noting:
         self, shared: Shared, scope: Scope, here: Callable[[], list[Card]], send: Callable[[Say], None]
     ) -> None:
         self._shared, self._scope, self._here, self._send = shared, scope, here, send
+        self._apart = shared.apart
         self.verbs: dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]] = {
             "note": self._note,
             "notes": self._notes,
@@ -67,9 +76,9 @@ class Noting:
             raise BadUsage(f"a note is about at most {PATHS} paths")
         paths = [self._scope.place(one, place.cwd, place.key) for one in given]
         discovery = bool(fields.get("discovery"))
-        data = {"text": text, "discovery": discovery, "paths": paths}
+        concerned = self._concerned(place, text, paths)[:SENT_LIMIT] if discovery else []
+        data = {"text": text, "discovery": discovery, "paths": paths, "sent": [one.id for one in concerned]}
         said = self._shared.say(place.key, What.NOTE, data)
-        concerned = self._concerned(place, text, paths) if discovery else []
         if concerned:
             # Nobody at the door waits for this: token 0 is no question.
             self._send(Say(0, tuple(concerned), Kind.DISCOVERY, text, time.time()))
@@ -79,14 +88,13 @@ class Noting:
     def _concerned(self, place: Here, text: str, paths: list[str]) -> list[Card]:
         """The sessions of the repo whose focus or files *text* speaks of."""
         picture, now = self._shared.picture(place.key), time.time()
-        spoken = [*paths, *_PATH.findall(text)]
-        words = {word.casefold() for word in _WORD.findall(text)}
+        spoken, words = [*paths, *_PATH.findall(text)], _telling(text)
         return [
             card
             for card in self._here()
             if card.repo_key == place.key and card.id != self._scope.me.id
-            if words & {word.casefold() for word in _WORD.findall(card.focus)}
-            or _touches(picture, card, spoken, now)
+            if not (card.host_key and self._apart())
+            if words & _telling(card.focus) or _touches(picture, card, spoken, now)
         ]
 
     def _notes(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
@@ -158,6 +166,10 @@ class Noting:
             for one, text, at in sorted(kept, key=lambda row: -row[2])
             if key in ("", one)
         ]
+
+
+def _telling(text: str) -> set[str]:
+    return {word.casefold() for word in _WORD.findall(text)} - _COMMON
 
 
 def _touches(picture: Picture, card: Card, spoken: list[str], now: float) -> bool:

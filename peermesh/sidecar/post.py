@@ -106,6 +106,7 @@ class Post:
         self._marked = os.path.exists(self._mark)
         self.before: Callable[[], None] = lambda: None  # called before each batch
         self.after: Callable[[], None] = lambda: None  # and after it
+        self.kept: list[Callable[[list[Keep], float], None]] = []  # told what was written, and when
         self.used = time.monotonic()
         self.bad_frames = 0
         self.engine = Engine(card, self._snapshot(), budget)
@@ -157,11 +158,14 @@ class Post:
         self._fresh = {e.message.id.n: e.message for e in keeps if isinstance(e, KeepOut)}
         if self.engine.outgoing.unsettled():
             self._set_mark()
+        clock = time.time()
         if keeps:
-            self.mailbox.keep(keeps, time.time())
+            self.mailbox.keep(keeps, clock)
         for spoken in _coalesced([e for e in effects if isinstance(e, Speak)]):
             self._speak(spoken)
         self._hand_out([e for e in effects if isinstance(e, Answer)])
+        for told in self.kept if keeps else ():
+            told(keeps, clock)
         self._fresh = {}
 
     def _set_mark(self) -> None:

@@ -59,7 +59,7 @@ class Posts:
         self._locks: dict[PeerId, int] = {}
         self._own: PeerId | None = None
         self._most = max(4, min(STAND_INS, (raise_descriptors() - DESCRIPTORS_KEPT) // DESCRIPTORS_OF_ONE))
-        self.forgot: Callable[[], None] = lambda: None  # called when a peer is known no longer
+        self.forgot: Callable[[PeerId], None] = lambda _: None  # called when a peer is known no longer
         self.elsewhere: Callable[[PeerId], str | None] = lambda _: (
             None
         )  # where a peer of another host is reached
@@ -143,6 +143,10 @@ class Posts:
         self.stand_in(peer)
         return os.path.join(directory, "link")
 
+    def get(self, peer: PeerId) -> Post | None:
+        """The post of *peer*, if this process runs it just now."""
+        return self._posts.get(peer)
+
     def stand_in(self, peer: PeerId) -> None:
         """Be *peer* for a moment, if nobody is: take its mail, deliver what it left."""
         directory = config.peer_dir(self._root, peer)
@@ -205,7 +209,7 @@ class Posts:
             unlink_if_to(config.session_link(self._root, session), directory)
         self._host.forget(peer)
         shutil.rmtree(directory, ignore_errors=True)
-        self.forgot()
+        self.forgot(peer)
 
     def forget_old(self, clock: float) -> None:
         """Forget who has not been here for a month and has no mail; *clock* is the wall's, seconds."""

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import time
+import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,7 @@ class Sidecar:
         self.trust = TrustStore(root, config.host_name())
         self.neighbours = Neighbours(root, self.host, self.trust)
         self.posts = Posts(root, self.host, self.log, self.warn)
-        self.posts.forgot = self._changed
+        self.posts.forgot = self._forgot
         self.posts.elsewhere = self.neighbours.elsewhere
         self.keeper = Keeper(self)
         self.session: Session | None = None
@@ -74,7 +75,7 @@ class Sidecar:
         self._ending: asyncio.TimerHandle | None = None
         self._goodbye = False  # the session said that it ends
         self._given = ""  # the name that the person gave in the client, as last seen
-        self._ticks = 0
+        self._ticks, self._wrong = 0, ""
         self._revision: object = None
         self._cards: list[Card] = []
         self._by_id: dict[PeerId, Card] = {}
@@ -282,6 +283,11 @@ class Sidecar:
         """For the keeper: forget who will not come back."""
         self.posts.forget_old(time.time())
 
+    def found_dead(self, peer: PeerId) -> None:
+        """For the keeper: the sidecar of *peer* ended without a word."""
+        self.host.saw(peer, time.time())
+        self._changed()
+
     def tidy_log(self) -> None:
         """For the keeper: compact what has grown."""
         self.commons.tidy()
@@ -289,6 +295,7 @@ class Sidecar:
     def bury(self, peer: PeerId) -> None:
         """For the keeper: the session *peer* ended without a goodbye, and so did its sidecar."""
         card = self.host.card(peer)
+        self._changed()
         if card is not None and not card.person:
             self.commons.shared.left(card, died=True)
 
@@ -307,11 +314,9 @@ class Sidecar:
         return not self.is_live(peer)
 
     def told(self) -> None:
-        """The model has read who it is, and what changed."""
+        """The model has read who it is."""
         if self.session is not None:
             self.session.told()
-        if self.commons.awareness is not None:
-            self.commons.awareness.told()
 
     def card_of(self, peer: PeerId) -> Card | None:
         """The card of *peer*, if it is known."""
@@ -326,6 +331,11 @@ class Sidecar:
             self._by_id = {card.id: card for card in self._cards}
             self._seen = self.host.seen()
         return self._cards
+
+    def _forgot(self, peer: PeerId) -> None:
+        """*peer* is known no longer."""
+        self.commons.shared.log.notebook.forget(peer)
+        self._changed()
 
     def _changed(self) -> None:
         """This process wrote to the shared file itself, which the file's revision does not tell it."""
@@ -429,8 +439,17 @@ class Sidecar:
             self._ticks += 1
             try:
                 self._look_around()
+                self._wrong = ""
             except (PeerError, OSError) as wrong:
-                self.log(f"{self.card.name}: {wrong}")
+                self._note_wrong(str(wrong))
+            except Exception:  # noqa: BLE001 - a bug of ours must not leave the session without its sidecar's eyes
+                self._note_wrong(traceback.format_exc())
+
+    def _note_wrong(self, wrong: str) -> None:
+        """What goes wrong is tried again each second, and noted once."""
+        if wrong != self._wrong:
+            self._wrong = wrong
+            self.log(f"{self.card.name}: {wrong}")
 
     def _look_around(self) -> None:
         self.posts.look()
@@ -453,11 +472,11 @@ class Sidecar:
             self.leave()
 
     def _person_is_done(self) -> bool:
-        quiet = time.monotonic() - self.post.used > self._person_quiet
+        quiet = time.monotonic() - self.post.used > self._person_quiet and not self.commons.feed.followed
         return self.post.at_rest and quiet and not self.trust.inviting()  # a guest needs somebody to come to
 
     def log(self, words: str) -> None:
-        """Leave a line for `peer log`; standard error is the log. On a full disk the line is all that is lost."""
+        """Leave a line for `peer doctor --log`; standard error is the log. On a full disk the line is all that is lost."""
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} [{os.getpid()}] {words}\n"
         with contextlib.suppress(OSError):
             os.write(2, line.encode(errors="replace"))
@@ -493,11 +512,15 @@ class Sidecar:
 
     def _leave_repo(self) -> None:
         """The session has ended, and not just its sidecar: its claims end, its tasks return if it died."""
-        if self.session is None or not (self._goodbye or not alive(self.session.client)):
+        if self.session is None:
             return
+        ended = self._goodbye or not alive(self.session.client)
         try:
-            self.commons.shared.left(self.card, died=not self._goodbye)
-        except PeerError as wrong:
+            if ended or self.host.switched_off(self.where.key, self.where.here):
+                self.commons.shared.left(self.card, died=ended and not self._goodbye)
+            if ended:
+                os.unlink(os.path.join(self.directory, "client"))
+        except (PeerError, FileNotFoundError) as wrong:
             self.log(f"{self.card.name}: {wrong}")
 
     def _settle_mailbox(self) -> None:

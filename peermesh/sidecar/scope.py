@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from peermesh.core.patterns import tidy_file
 from peermesh.core.words import Card
-from peermesh.errors import BadUsage, OutsideRepo
-from peermesh.sidecar.where import Places, look
+from peermesh.errors import BadUsage, OutsideRepo, SwitchedOff
+from peermesh.sidecar.where import Places, Where, look
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,11 @@ class Scope:
 
     Args:
         card: who this is, as it is now.
+        is_off: whether a repo was taken out of peer.
     """
 
-    def __init__(self, card: Callable[[], Card]) -> None:
-        self._card = card
+    def __init__(self, card: Callable[[], Card], is_off: Callable[[Where], bool]) -> None:
+        self._card, self._is_off = card, is_off
         self._places = Places()
 
     @property
@@ -45,6 +46,8 @@ class Scope:
         where = look(cwd)
         if not where.key:
             raise BadUsage("that is no directory on this machine")
+        if self._is_off(where):
+            raise SwitchedOff(f"{where.repo} was taken out of peer; `peer on` lets it take part again")
         return Here(where.key, where.repo, where.branch, cwd)
 
     def file(self, path: str, cwd: str) -> str | None:

@@ -46,6 +46,7 @@ class Session:
         self.more: Callable[[], set[str]] = set  # further events at which the model is to be told something
         self.told_name = ""  # the name the model knows
         self.briefed = False
+        self.batches = 0  # ends of batches and turns that came through the door
         self._prompt_id = ""  # of the last prompt that came through the door
         os.makedirs(self._path("due"), mode=0o700, exist_ok=True)
         self._flags = {os.path.join("due", name) for name in os.listdir(self._path("due"))} | {"armed"}
@@ -137,6 +138,10 @@ class Session:
     def _turn(self) -> tuple[int, str]:
         """When the turn was written, and the word: a file's time stands still for some milliseconds."""
         return self._changed("turn"), self._read("turn")
+
+    def mark(self) -> tuple[int, int]:
+        """What changes when the model has read what its tools answered: a batch of them, or the turn, has ended."""
+        return self._changed("turn"), self.batches
 
     def _changed(self, name: str) -> int:
         try:

@@ -62,8 +62,9 @@ class Shared:
         self._kept: dict[str, _Kept] = {}
         self._counts: dict[str, int] = {}  # events that a compaction left, by repo
         self._revision: object = None
-        # called with what is heard for the first time of a repo that is looked at
-        self.arrived: Callable[[int, Event], None] = lambda _seq, _event: None
+        self._seen: dict[str, int] = {}  # the last event that was heard, by repo; outlives a picture
+        # Called with what is heard for the first time of a repo that is looked at.
+        self.listeners: list[Callable[[int, Event], None]] = []
 
     # ------------------------------------------------------------ seeing
 
@@ -82,19 +83,31 @@ class Shared:
 
     def _catch_up(self, repo: str, since: Callable[[str, int], list[tuple[int, Event]]]) -> Picture:
         generation = self.log.generation()
-        kept = self._kept.pop(repo, None)
-        looked_on = kept.seq if kept is not None else None
+        kept = self._kept.get(repo)
         if kept is None or kept.generation != generation:
             kept = _Kept(Picture(config.number("PEER_NOTES", NOTES)), 0, generation)
-        self._kept[repo] = kept
-        while len(self._kept) > PICTURES:
-            del self._kept[next(iter(self._kept))]
-        for seq, event in since(repo, kept.seq):
+        fresh = since(repo, kept.seq)
+        for seq, event in fresh:
             kept.picture.add(event)
             kept.seq = seq
-            if looked_on is not None and seq > looked_on:
-                self.arrived(seq, event)
+        self._remember(repo, kept)
+        seen, self._seen[repo] = self._seen.get(repo), max(kept.seq, self._seen.get(repo, 0))
+        if seen is not None:
+            self._tell([(seq, event) for seq, event in fresh if seq > seen])
         return kept.picture
+
+    def _tell(self, heard: list[tuple[int, Event]]) -> None:
+        for seq, event in heard:
+            for listener in self.listeners:
+                listener(seq, event)
+
+    def _remember(self, repo: str, kept: _Kept) -> None:
+        """Keep the pictures that were asked for last, and one's own."""
+        self._kept.pop(repo, None)
+        self._kept[repo] = kept
+        others = [one for one in self._kept if one != self._known.card.repo_key]
+        for one in others[: -PICTURES or None]:
+            del self._kept[one]
 
     def called(self, peer: PeerId, name: str, host_key: str) -> str:
         """What somebody who said something is called here now: by its card, else as it was called then."""
@@ -108,12 +121,17 @@ class Shared:
         """What the host with *key* is called here; "" for this one."""
         return self._known.host_called(key) if key else ""
 
+    def apart(self) -> bool:
+        """Whether what is said just now is for this host only."""
+        return self._known.hidden()
+
     # ------------------------------------------------------------ saying
 
     def draft(self, repo: str, kind: What, data: Mapping[str, Any], *, by: Card | None = None) -> Draft:
         """Something to say to everybody of *repo*, by this peer or, for the dead, by another of this host."""
         card = by or self._known.card
-        return Draft(by=card.id, name=card.name, repo=repo, kind=kind, data=data, here=self._known.hidden())
+        here = self.log.keeps_here(card.id) if by else self._known.hidden()
+        return Draft(by=card.id, name=card.name, repo=repo, kind=kind, data=data, here=here)
 
     def say(self, repo: str, kind: What, data: Mapping[str, Any], *, by: Card | None = None) -> Event:
         """Say one thing that needs no look at what others said.
@@ -153,8 +171,11 @@ class Shared:
         picture = self.picture(card.repo_key)
         claims = picture.claims.held_by(card.id, time.time())
         tasks = [one for one in picture.board.tasks() if one.owner == card.id and one.state == "taken"]
-        if claims or (died and tasks):
-            why = f"{card.name} ended without a goodbye" if died else f"{card.name} ended"
+        # A one-shot run ends when it has done what it was asked; else such an end is news by itself.
+        if claims or (died and (not card.oneshot or tasks or picture.board.pending(card.id))):
+            why = (
+                f"{card.name} ended without a goodbye" if died and not card.oneshot else f"{card.name} ended"
+            )
             self.say(card.repo_key, What.GONE, {"died": died, "why": why}, by=card)
 
     # ------------------------------------------------------------ growth

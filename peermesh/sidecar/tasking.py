@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from peermesh.core.clean import clean, span
@@ -14,8 +16,6 @@ from peermesh.core.tasks import Step, Task
 from peermesh.errors import BadUsage, EmptyText, NoSuchTask, TaskTaken, TaskWaits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from peermesh.core.picture import Picture
     from peermesh.core.words import Card, PeerId
     from peermesh.door.server import Caller
@@ -68,7 +68,7 @@ class Tasking:
     def __init__(self, shared: Shared, scope: Scope, around: Around) -> None:
         self._shared, self._scope, self._around = shared, scope, around
         self._awaited: dict[EventId, _Awaited] = {}
-        self.did: Callable[[], None] = lambda: None  # called when this peer changed a task itself
+        self.did: Callable[[str], None] = lambda _: None  # called when this peer changed a task itself
         self.verbs: dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]] = {
             "task": self._task,
             "tasks": self._tasks,
@@ -122,7 +122,7 @@ class Tasking:
             return [self._shared.draft(place.key, What.TAKE, data)]
 
         said, task = self._shared.decide(place.key, judge), found[0]
-        self.did()
+        self.did(task.id)
         if not said or not task.host_key or not self._around.host_is_up(task.host_key):
             return self._answer(place, task.id)
         timer = asyncio.get_running_loop().call_later(VERDICT, self._give_up, said[0].id)
@@ -181,6 +181,7 @@ class Tasking:
     def _settle(self, take: EventId, refused: str) -> None:
         awaited = self._awaited.pop(take)
         awaited.timer.cancel()
+        self.did(awaited.task)
         if refused:
             awaited.caller.fail(
                 awaited.number, TaskTaken(f"that task went to somebody else: {clean(refused)}")
@@ -195,12 +196,12 @@ class Tasking:
         picture = self._shared.picture(place.key)
         if fields.get("task"):
             task = self._find(picture, str(fields["task"]))
-            row = {**self.row(picture, task), "history": self._history(picture, task)}
+            row = {**self.rows(picture, [task])[0], "history": self._history(picture, task)}
             return {"tasks": [row], "repo": place.repo}
         some = [
             task for task in picture.board.tasks() if fields.get("all") or task.state in ("open", "taken")
         ]
-        return {"tasks": [self.row(picture, task) for task in some], "repo": place.repo}
+        return {"tasks": self.rows(picture, some), "repo": place.repo}
 
     def _history(self, picture: Picture, task: Task) -> list[dict[str, Any]]:
         now = time.time()
@@ -218,24 +219,27 @@ class Tasking:
         ]
 
     def _answer(self, place: Here, task_id: str) -> dict[str, Any]:
-        self.did()
+        self.did(task_id)
         picture = self._shared.picture(place.key)
-        task = next(one for one in picture.board.tasks() if one.id == task_id)
+        task = self._find(picture, task_id)
         waiting = task.state == "taken" and not task.confirmed
         return {
-            "task": self.row(picture, task),
+            "task": self.rows(picture, [task])[0],
             "confirmed": not waiting,
             "waits_for_host": self._shared.host_called(task.host_key) if waiting else "",
         }
 
-    def row(self, picture: Picture, task: Task) -> dict[str, Any]:
-        """What `peer task list` tells of a task."""
+    def rows(self, picture: Picture, tasks: Sequence[Task]) -> list[dict[str, Any]]:
+        """What `peer task list` tells of tasks."""
+        shorts = self._shorts(picture)
+        return [self._row(picture, one, shorts) for one in tasks]
+
+    def _row(self, picture: Picture, task: Task, shorts: Mapping[str, str]) -> dict[str, Any]:
         now = time.time()
-        known = {one.id for one in picture.board.tasks()}
         owner = self._shared.called(task.owner, task.owner_name, "") if task.owner else ""
         name, _, host = owner.partition("@")
         return {
-            "id": self.short(picture, task.id),
+            "id": shorts[task.id],
             "full": task.id,
             "title": task.title,
             "state": task.state,
@@ -245,8 +249,8 @@ class Tasking:
             "mine": task.owner == self._scope.me.id,
             "confirmed": task.confirmed,
             "tentative": task.state == "taken" and not task.confirmed,
-            "after": [self.short(picture, one) if one in known else one for one in task.after],
-            "waits_for": [self.short(picture, one.id) for one in picture.board.waits_for(task)],
+            "after": [shorts.get(one, one) for one in task.after],
+            "waits_for": [shorts[one.id] for one in picture.board.waits_for(task)],
             "by": task.by_name,
             "host": self._shared.host_called(task.host_key),
             "age": max(0.0, now - task.at),
@@ -254,13 +258,19 @@ class Tasking:
             "why": task.why,
         }
 
-    @staticmethod
-    def short(picture: Picture, task: str) -> str:
+    def short(self, picture: Picture, task: str) -> str:
         """The first letters of the id *task*, as many as make it clear."""
-        length = SHOWN
-        while length < len(task) and len(picture.board.find(task[:length])) > 1:
-            length += 1
-        return task[:length]
+        return self._shorts(picture).get(task, task)
+
+    @staticmethod
+    def _shorts(picture: Picture) -> dict[str, str]:
+        """The same for every task of the board."""
+        ids = sorted(one.id for one in picture.board.tasks())
+        alike = [_alike(one, other) for one, other in pairwise(ids)]
+        return {
+            one: one[: max(SHOWN, before + 1, behind + 1)]
+            for one, before, behind in zip(ids, [0, *alike], [*alike, 0], strict=bool(ids))
+        }
 
     @staticmethod
     def _find(picture: Picture, spelled: str) -> Task:
@@ -273,3 +283,8 @@ class Tasking:
             choices = ", ".join(f"{one.id} ({one.title})" for one in found[:5])
             raise NoSuchTask(f"{spelled!r} may be any of {choices}; give more letters")
         return found[0]
+
+
+def _alike(one: str, other: str) -> int:
+    """With how many same letters both begin."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), len(one))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from peermesh.core.events import LOG_ID_LENGTH, Draft, Event, EventId
+from peermesh.core.words import PeerId
 from peermesh.store import log_rows, notebook
 from peermesh.store.log_rows import EVENT_LIMIT, KINDS, Part, Taken
 from peermesh.store.log_writer import EVENTS_OF_A_HOST, Writer
@@ -149,6 +150,19 @@ class LogStore:
         """How many events of each repo there are."""
         with translated(self.path):
             return dict(self._db.execute("SELECT repo, count(*) FROM events GROUP BY repo"))
+
+    def keeps_here(self, peer: PeerId) -> bool:
+        """Whether what *peer*, of this host, said last was for this host only."""
+        with translated(self.path):
+            row = self._db.execute(
+                "SELECT here FROM events WHERE log = ? AND by = ? ORDER BY n DESC LIMIT 1", (self._log, peer)
+            ).fetchone()
+        return bool(row and row[0])
+
+    def rekey(self, repo: str, new: str) -> None:
+        """*repo* goes by another key now: all that was said of it on this host, and is known of others, too."""
+        with self.writing() as writer:
+            writer.rekey(repo, new)
 
     def last_seq(self) -> int:
         """The place of the last arrival, of any repo; 0 if there was none."""

@@ -29,7 +29,8 @@ CREATE TABLE events (
 CREATE INDEX events_of ON events (repo, seq);
 CREATE INDEX events_told ON events (n) WHERE told;
 CREATE TABLE logs (
-    host_key TEXT PRIMARY KEY, log TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL, upto INTEGER NOT NULL, past TEXT NOT NULL
+    host_key TEXT PRIMARY KEY, log TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL,
+    upto INTEGER NOT NULL, stale INTEGER NOT NULL, past TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE sent (host_key TEXT PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT ROWID
 """
@@ -114,6 +115,16 @@ def insert(db: sqlite3.Connection, event: Event, data: str, *, told: bool) -> bo
         ),
     )
     return done.rowcount > 0
+
+
+def delete_other(db: sqlite3.Connection, event: Event, data: str) -> int:
+    """Delete what stands under the id of *event* and says something else; whether there was such, as 0 or 1."""
+    same = (event.stamp, event.by, event.name, event.repo, event.kind, data)
+    done = db.execute(
+        "DELETE FROM events WHERE log = ? AND n = ? AND (stamp, by, name, repo, kind, data) != (?, ?, ?, ?, ?, ?)",
+        (event.id.log, event.id.n, *same),
+    )
+    return int(done.rowcount)
 
 
 def event(row: tuple[Any, ...], hosts: Mapping[str, str]) -> Event:

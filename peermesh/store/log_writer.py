@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from peermesh.core.events import STAMP_LEAP, STAMP_LIMIT, Draft, Event, EventId
 from peermesh.store import log_rows
@@ -20,6 +20,17 @@ PAST = 16
 OWN_PAST = 64
 # Numbers may be passed over for what others know of ours, but not all of them.
 LEAP = 2**32
+
+
+@dataclass(slots=True)
+class _Copy:
+    """What is known of another host's log besides its events."""
+
+    log: str
+    epoch: str
+    upto: int
+    stale: int  # events up to here are of an earlier epoch, if they are behind *upto*
+    past: list[str]  # epochs that are over
 
 
 class Writer:
@@ -79,6 +90,12 @@ class Writer:
             own.due = own.last
         return event
 
+    def rekey(self, repo: str, new: str) -> None:
+        """All events of *repo* are of *new* from now on. What others were told keeps its old key with them."""
+        changed = self._db.execute("UPDATE events SET repo = ? WHERE repo = ?", (new, repo)).rowcount
+        self._db.execute("UPDATE OR IGNORE modes SET repo = ? WHERE repo = ?", (new, repo))
+        self._own.generation += bool(changed)
+
     def delete(self, doomed: Collection[tuple[int, bool]]) -> None:
         """Delete events by their place in the order of arrival; the flag says whether others were told of it.
 
@@ -113,30 +130,34 @@ class Writer:
 
     def take_in(self, host_key: str, part: Part) -> Taken:
         """The host *host_key* told *part* of its log, whose events are checked and in order of their numbers."""
-        log, epoch, upto, past = self._known(host_key)
-        if self._is_anothers(part.log, host_key) or (part.epoch == epoch and part.log != log):
-            return Taken(epoch, upto, refused=f"it tells the log {part.log[:8]}, which is another's")
-        if part.epoch in past:
-            return Taken(epoch, upto)  # said before it began anew, and late
-        anew = part.epoch != epoch
-        if part.after > (0 if anew else upto):
-            return Taken(epoch, upto)  # what is between is missing
-        deleted = self._begin_log(host_key, log, epoch, part) if anew else 0
-        upto = 0 if anew else upto
-        deleted += self._mirror(part, upto)
-        events, strange = self._add(part, upto, host_key)
-        deleted += self._shorten(part.log) if events else 0
+        copy = self._copy(host_key)
+        if self._is_anothers(part.log, host_key) or (part.epoch == copy.epoch and part.log != copy.log):
+            return Taken(
+                copy.epoch, copy.upto, refused=f"it tells the log {part.log[:8]}, which is another's"
+            )
+        if part.epoch in copy.past:
+            return Taken(copy.epoch, copy.upto)  # said before it began anew, and late
+        anew = part.epoch != copy.epoch
+        if part.after > (0 if anew else copy.upto):
+            return Taken(copy.epoch, copy.upto)  # what is between is missing
+        deleted = self._begin_copy(copy, part) if anew else 0
+        deleted += self._mirror(copy, part)
+        events, replaced, strange = self._add(copy, part, host_key)
+        deleted += replaced + (self._shorten(part.log) if events else 0)
         self._own.generation += bool(deleted)
-        if anew or part.upto > upto:
-            self._db.execute("UPDATE logs SET upto = ? WHERE host_key = ?", (max(upto, part.upto), host_key))
-        changed = bool(events or deleted)
-        return Taken(part.epoch, max(upto, part.upto), tuple(events), changed, strange)
+        known = max(copy.upto, part.upto)
+        stale = copy.stale if part.more and copy.stale > known else 0
+        if anew or (known, stale) != (copy.upto, copy.stale):
+            row = (host_key, part.log, part.epoch, known, stale, json.dumps(copy.past))
+            self._db.execute("INSERT OR REPLACE INTO logs VALUES (?, ?, ?, ?, ?, ?)", row)
+        return Taken(part.epoch, known, tuple(events), bool(events or deleted), strange)
 
-    def _known(self, host_key: str) -> tuple[str, str, int, list[str]]:
+    def _copy(self, host_key: str) -> _Copy:
         row = self._db.execute(
-            "SELECT log, epoch, upto, past FROM logs WHERE host_key = ?", (host_key,)
+            "SELECT log, epoch, upto, stale, past FROM logs WHERE host_key = ?", (host_key,)
         ).fetchone()
-        return (*row[:3], json.loads(row[3])) if row else ("", "", 0, [])
+        log, epoch, upto, stale, past = row or ("", "", 0, 0, "[]")
+        return _Copy(log, epoch, upto, stale, json.loads(past))
 
     def _is_anothers(self, log: str, host_key: str) -> bool:
         if log == self._own.log:
@@ -144,33 +165,43 @@ class Writer:
         row = self._db.execute("SELECT host_key FROM logs WHERE log = ?", (log,)).fetchone()
         return bool(row and row[0] != host_key)
 
-    def _begin_log(self, host_key: str, log: str, epoch: str, part: Part) -> int:
-        """Forget what is known of that host's log; how many events that were."""
-        past = [*self._known(host_key)[3], *([epoch] if epoch else [])][-PAST:]
-        self._db.execute(
-            "INSERT OR REPLACE INTO logs VALUES (?, ?, ?, 0, ?)",
-            (host_key, part.log, part.epoch, json.dumps(past)),
-        )
-        return int(self._db.execute("DELETE FROM events WHERE log = ?", (log,)).rowcount)
+    def _begin_copy(self, copy: _Copy, part: Part) -> int:
+        """That host begins its log anew; how many events are forgotten at once.
 
-    def _mirror(self, part: Part, upto: int) -> int:
-        """Delete what its own host has deleted: all that *part* speaks of and does not name; how many."""
-        first = 1 if part.kept is not None else part.after + 1
-        last = min(upto, part.upto)
-        if first > last:
+        Those of an earlier epoch stay until it is told whether they still count: then what was heard long ago is
+        not heard again as new.
+        """
+        copy.past = [*copy.past, *([copy.epoch] if copy.epoch else [])][-PAST:]
+        copy.stale, copy.upto = max(copy.upto, copy.stale), 0
+        if copy.log in {"", part.log}:
             return 0
+        copy.stale = 0
+        return int(self._db.execute("DELETE FROM events WHERE log = ?", (copy.log,)).rowcount)
+
+    def _mirror(self, copy: _Copy, part: Part) -> int:
+        """Delete what its own host has deleted: all that *part* speaks of and does not name; how many."""
+        held = max(copy.upto, copy.stale)
+        first = 1 if part.kept is not None else part.after + 1
         alive = {*(part.kept or ()), *(one.id.n for one in part.events)}
-        rows = self._db.execute(
-            "SELECT n FROM events WHERE log = ? AND n BETWEEN ? AND ?", (part.log, first, last)
-        )
-        gone = [(part.log, n) for (n,) in rows.fetchall() if n not in alive]
-        self._db.executemany("DELETE FROM events WHERE log = ? AND n = ?", gone)
+        gone = [n for n in self._numbers(part.log, first, min(held, part.upto)) if n not in alive]
+        if not part.more and copy.stale:
+            gone += self._numbers(part.log, max(copy.upto, part.upto) + 1, copy.stale)
+        self._db.executemany("DELETE FROM events WHERE log = ? AND n = ?", [(part.log, n) for n in gone])
         return len(gone)
 
-    def _add(self, part: Part, upto: int, host_key: str) -> tuple[list[Event], int]:
-        added, strange = [], 0
+    def _numbers(self, log: str, first: int, last: int) -> list[int]:
+        if first > last:
+            return []
+        rows = self._db.execute(
+            "SELECT n FROM events WHERE log = ? AND n BETWEEN ? AND ?", (log, first, last)
+        )
+        return [n for (n,) in rows]
+
+    def _add(self, copy: _Copy, part: Part, host_key: str) -> tuple[list[Event], int, int]:
+        """Those of its events that are new here, how many took the place of others, and how many are strange."""
+        added, replaced, strange = [], 0, 0
         for event in part.events:
-            if event.id.n <= upto:
+            if event.id.n <= copy.upto:
                 continue
             try:
                 data = log_rows.as_text(event.data)
@@ -180,9 +211,11 @@ class Writer:
                 strange += 1
                 continue
             self._own.stamp = max(self._own.stamp, event.stamp)
+            if event.id.n <= copy.stale:
+                replaced += log_rows.delete_other(self._db, event, data)
             if log_rows.insert(self._db, event, data, told=False):
                 added.append(replace(event, host_key=host_key))
-        return added, strange
+        return added, replaced, strange
 
     def _shorten(self, log: str) -> int:
         """Keep a log of another host within bounds: its oldest events go, the fleeting first; how many."""
@@ -205,7 +238,7 @@ class Writer:
     def forget(self, host_keys: Iterable[str]) -> None:
         """Forget the logs of these hosts. How far ours was told to them is remembered: they may be met again."""
         for key in host_keys:
-            log = self._known(key)[0]
+            log = self._copy(key).log
             self._db.execute("DELETE FROM events WHERE log = ?", (log,))
             self._db.execute("DELETE FROM logs WHERE host_key = ?", (key,))
             self._own.generation += 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from peermesh.core.words import PeerId
 from peermesh.store.sqlite import transaction, translated
@@ -12,7 +14,8 @@ STEP = """
 CREATE TABLE state (
     peer TEXT NOT NULL, key TEXT NOT NULL, text TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (peer, key)
 ) WITHOUT ROWID;
-CREATE TABLE told (peer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE told (peer TEXT PRIMARY KEY, seq INTEGER NOT NULL, known TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE places (place TEXT PRIMARY KEY, repo TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE modes (repo TEXT PRIMARY KEY, mode TEXT NOT NULL) WITHOUT ROWID
 """
 
@@ -58,22 +61,35 @@ class Notebook:
 
     # ------------------------------------------------------------ what a session was told
 
-    def told(self, peer: PeerId) -> int | None:
-        """Up to which event, in order of arrival, *peer* was told; ``None`` if it never was."""
+    def told(self, peer: PeerId) -> tuple[int, dict[str, Any]] | None:
+        """Up to which event, in order of arrival, *peer* was told, and what it knew then; ``None`` if it never was."""
         with translated(self._path):
-            row = self._db().execute("SELECT seq FROM told WHERE peer = ?", (peer,)).fetchone()
-        return int(row[0]) if row else None
+            row = self._db().execute("SELECT seq, known FROM told WHERE peer = ?", (peer,)).fetchone()
+        return (int(row[0]), json.loads(row[1])) if row else None
 
-    def set_told(self, peer: PeerId, seq: int) -> None:
-        """*peer* was told up to *seq*."""
+    def set_told(self, peer: PeerId, seq: int, known: Mapping[str, Any]) -> None:
+        """*peer* was told up to *seq*, and knows that."""
         with transaction(self._db(), self._path):
-            self._db().execute("INSERT OR REPLACE INTO told VALUES (?, ?)", (peer, seq))
+            self._db().execute("INSERT OR REPLACE INTO told VALUES (?, ?, ?)", (peer, seq, json.dumps(known)))
 
     def forget(self, peer: PeerId) -> None:
         """*peer* will not come back."""
         with transaction(self._db(), self._path):
             self._db().execute("DELETE FROM state WHERE peer = ?", (peer,))
             self._db().execute("DELETE FROM told WHERE peer = ?", (peer,))
+
+    # ------------------------------------------------------------ where repos are
+
+    def repo_at(self, place: str) -> str:
+        """The key of the repo that was at *place*, what stays the same of it on this host; "" if none was."""
+        with translated(self._path):
+            row = self._db().execute("SELECT repo FROM places WHERE place = ?", (place,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def set_repo_at(self, place: str, repo: str) -> None:
+        """The repo at *place* has this key."""
+        with transaction(self._db(), self._path):
+            self._db().execute("INSERT OR REPLACE INTO places VALUES (?, ?)", (place, repo))
 
     # ------------------------------------------------------------ a repo's settings
 

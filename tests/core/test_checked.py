@@ -52,6 +52,17 @@ GOOD: dict[str, dict[str, Any]] = {
     What.DONE: {"task": TASK, "why": ""},
     What.DROP: {"task": TASK, "why": ""},
     What.REOPEN: {"task": TASK, "why": "it broke"},
+    What.JOB: {
+        "job": "k3m9x2",
+        "name": "build",
+        "cmd": "make -j4",
+        "state": "ended",
+        "code": 1,
+        "signal": "",
+        "seconds": 3.5,
+        "line": "two of three",
+        "branch": "main",
+    },
 }
 
 
@@ -110,6 +121,11 @@ def test_what_must_be_there(kind: What, field: str) -> None:
         *((What.TAKE, "task", wrong) for wrong in ("k3m9", "ILOUILOU", 7, [TASK])),
         *((What.VERDICT, "take", wrong) for wrong in (7, [LOG, 7, 8], [7, LOG], {"log": LOG})),
         (What.VERDICT, "granted", 1),
+        *((What.JOB, "job", wrong) for wrong in ("", "k3m9x", "../../", "ILOUIL", 7, None)),
+        *((What.JOB, "state", wrong) for wrong in ("", "Ended", "x" * 50, 7)),
+        *((What.JOB, "code", wrong) for wrong in ("1", 1.0, True, STAMP_LIMIT + 1)),
+        *((What.JOB, "seconds", wrong) for wrong in ("1", math.nan, math.inf, True, None)),
+        *((What.JOB, "line", wrong) for wrong in (7, ["x"], "x" * 3_000)),
     ],
 )
 def test_wrong_fields(kind: What, field: str, value: Any) -> None:
@@ -212,6 +228,7 @@ def test_what_is_told_of_ours_passes() -> None:
     for kind in (What.DONE, What.REOPEN, What.DROP):
         host.word(kind, "b", task, why="so")
     host.gone("b", died=True)
+    host.say(What.JOB, "b", **GOOD[What.JOB])
     assert {one.kind for one in host.said} == set(What)
     assert [checked(one) for one in host.said] == host.said
 

@@ -50,6 +50,14 @@ class Session:
         """These are here, and nobody else is."""
         self.people = {one.id: one for one in people}
 
+    def do(self, event: Event, task: Event) -> None:
+        """The session itself says something of a task: it knows that."""
+        self.hear(event)
+        one = task_id(task.id)
+        seen = scene(self.me, self.people, self.picture, NOW).tasks
+        others = {name: known for name, known in self._base.tasks.items() if name != one}
+        self._base = replace(self._base, tasks={**others, **({one: seen[one]} if one in seen else {})})
+
     def look(self, now: float = NOW) -> News:
         """What is new at *now*; it is told that."""
         seen = scene(self.me, self.people, self.picture, now)
@@ -76,7 +84,7 @@ def named(found: News) -> dict[str, list[str]]:
     return {kind: some for kind, some in all_of_it.items() if some}
 
 
-TASKS = ("given", "settled", "taken_away", "finished")
+TASKS = ("given", "settled", "taken_away", "finished", "returned")
 
 
 def check_once(session: Session, told: dict[str, list[str]], now: float = NOW) -> None:
@@ -310,11 +318,34 @@ def test_tasks_of_others_are_their_business() -> None:
 
 
 def test_its_own_end_of_a_task_is_no_news() -> None:
-    """It knows that it finished it."""
+    """It knows that it took it, that it finished it, and that it put it back."""
     host = Host()
-    task = host.task("a", "one")
+    session = Session(events=[task := host.task("a", "one")])
+    for event in (host.take("a", task), host.word("done", "a", task), host.word("reopen", "a", task)):
+        session.do(event, task)
+        check_once(session, {})
+
+
+@pytest.mark.parametrize("end", ["done", "drop"])
+def test_a_task_that_another_closes(end: str) -> None:
+    """Of the session's own: there is nothing left to do, told once. That it was closed before is no news."""
+    host = Host()
+    task = host.task("b", "one")
     session = Session(events=[task, host.take("a", task)])
-    session.hear(host.word("done", "a", task))
+    session.hear(host.word(end, "b", task, why="not needed"))
+    found = session.look()
+    assert [(one.title, one.state, one.closed_by) for one in found.taken_away] == [
+        ("one", "done" if end == "done" else "dropped", "session-b")
+    ]
+    assert session.look() == News()
+
+
+def test_a_task_that_is_given_and_closed_at_once() -> None:
+    """It is not the session's to do any more."""
+    host = Host()
+    session = Session()
+    task = host.task("b", "one")
+    session.hear(task, host.take("b", task, "a"), host.word("drop", "b", task))
     check_once(session, {})
 
 
@@ -335,6 +366,40 @@ def test_what_its_task_waits_for(end: str) -> None:
     assert session.look() == News()
 
 
+@pytest.mark.parametrize(
+    "back",
+    [
+        lambda host, task: host.word("reopen", "d", task, why="too slow"),
+        lambda host, task: host.gone("c", died=True, why="it died"),
+    ],
+    ids=["put back", "its end"],
+)
+def test_what_its_task_waits_for_returns(back: Callable[[Host, Event], Event]) -> None:
+    """Nobody works on it any more: told once, and again when that happens to the next who takes it."""
+    host = Host()
+    first, other = host.task("b", "first"), host.task("b", "other")
+    mine = host.task("a", "mine", first)
+    session = Session(
+        events=[first, other, mine, host.take("a", mine), host.take("c", first), host.take("c", other)]
+    )
+    session.hear(back(host, first), host.word("reopen", "d", other))
+    check_once(session, {"returned": ["first"]})
+    session.hear(host.take("d", first))
+    check_once(session, {})
+    session.hear(host.word("reopen", "b", first))
+    check_once(session, {"returned": ["first"]})
+
+
+def test_its_own_task_does_not_return() -> None:
+    """What the session has, and another task of its own waits for, is taken away and no more than that."""
+    host = Host()
+    first = host.task("a", "first")
+    mine = host.task("a", "mine", first)
+    session = Session(events=[first, mine, host.take("a", mine), host.take("a", first)])
+    session.hear(host.word("reopen", "b", first))
+    check_once(session, {"taken_away": ["first"]})
+
+
 def test_a_task_that_waits_for_nothing_any_more() -> None:
     """What was finished before the session had the task, or after it finished its own, is no news."""
     host = Host()
@@ -345,7 +410,8 @@ def test_a_task_that_waits_for_nothing_any_more() -> None:
     check_once(session, {})
     session.hear(host.take("b", mine, "a"))
     check_once(session, {"given": ["mine"]})
-    session.hear(host.word("done", "a", mine), host.word("done", "b", second))
+    session.do(host.word("done", "a", mine), mine)
+    session.hear(host.word("done", "b", second))
     check_once(session, {})
 
 
@@ -386,9 +452,9 @@ def test_all_at_once() -> None:
     """One turn tells of each kind what it is."""
     here, there = Host(), Host("b")
     far, own, given = there.task("b", "far"), here.task("a", "own"), here.task("b", "given")
-    first = here.task("b", "first")
-    away, waits = here.task("b", "away"), here.task("a", "waits", first)
-    takes = [here.take("a", task) for task in (own, away, waits)]
+    first, second = here.task("b", "first"), here.task("b", "second")
+    away, waits = here.task("b", "away"), here.task("a", "waits", first, second)
+    takes = [*(here.take("a", task) for task in (own, away, waits)), here.take("c", second)]
     here.hear(far)
     take = here.take("a", far)
     here.stamp = 100
@@ -396,7 +462,7 @@ def test_all_at_once() -> None:
     session = Session(
         card("b"),
         card("c"),
-        events=[far, own, given, first, away, waits, *takes, take, here.edit("a", "x", NOW), claim],
+        events=[far, own, given, first, second, away, waits, *takes, take, here.edit("a", "x", NOW), claim],
     )
     session.meet(card("c", branch="branch-a"), card("d"))
     session.hear(
@@ -406,6 +472,7 @@ def test_all_at_once() -> None:
         here.take("b", given, "a"),
         here.word("reopen", "b", away),
         here.word("done", "b", first),
+        here.word("reopen", "c", second),
         here.note("c", "hear"),
     )
     check_once(
@@ -420,6 +487,7 @@ def test_all_at_once() -> None:
             "settled": ["far"],
             "taken_away": ["away"],
             "finished": ["first"],
+            "returned": ["second"],
             "notes": ["hear"],
         },
     )
@@ -500,7 +568,11 @@ def test_told_is_told(steps: list[tuple[str, str, str]]) -> None:
     assert session.me.id not in {one.by for one in (*found.files, *found.notes)}
     assert all(mine.by == session.me.id != winner.by for mine, winner in found.lost)
     assert all(one.owner == session.me.id for one in (*found.given, *found.settled))
-    assert all(one.owner != session.me.id for one in (*found.taken_away, *found.finished))
+    assert all(one.state == "taken" for one in found.given)
+    assert all(one.owner != session.me.id or one.closed_by for one in found.taken_away)
+    assert all(one.owner != session.me.id for one in found.finished)
+    assert all(one.state == "open" for one in found.returned)
+    assert not {*found.returned} & {*found.taken_away}
     assert all(one.repo_key == REPO for one in (*found.joined, *found.left, *found.same_branch))
     assert session.look() == News()
 

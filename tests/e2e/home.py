@@ -75,7 +75,11 @@ class Home:
         path.mkdir()
         (path / "README.md").write_text("A repository for a test.\n")
         who = ["-c", "user.name=Test", "-c", "user.email=test@example.invalid", "-c", "commit.gpgsign=false"]
-        for command in (["init", "-q", "-b", "main"], ["add", "."], [*who, "commit", "-q", "-m", f"First of {name}"]):
+        for command in (
+            ["init", "-q", "-b", "main"],
+            ["add", "."],
+            [*who, "commit", "-q", "-m", f"First of {name}"],
+        ):
             subprocess.run(["git", "-C", str(path), *command], check=True, capture_output=True, timeout=30)
         self.trust(path)
         return path

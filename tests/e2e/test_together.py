@@ -64,12 +64,16 @@ def test_warned_before_the_edit(product: Product, api: Api, repo: Path, worktree
     does(product, api, a, "claim it", bash(f"peer claim {STYLE} --why 'new admin colours'"))
     read = use("Read", file_path=str(worktree / STYLE))
     warned = does(product, api, b, "restyle", read, edit(worktree, "red"))
-    assert f"peer: {STYLE} is held by the session a (branch main, since" in warned.news()
-    assert ': "new admin colours". Ask it first' in warned.news()
+    assert f'peer: "{STYLE}" is held by the session a (branch "main", since' in warned.news()
+    assert 'its words: "new admin colours". Ask it first' in warned.news()
     assert 'peer ask a "…"' in warned.news()
     assert (worktree / STYLE).read_text() == BEFORE
     does(product, api, b, "all the same", edit(worktree, "red"))
     assert "red" in (worktree / STYLE).read_text()
+    does(product, api, a, "claim anew", bash(f"peer release --all; peer claim {STYLE}"))
+    # Twice in one turn: the first is turned back, and what the model does after that passes.
+    does(product, api, b, "now green", edit(worktree, "green"), edit(worktree, "green"))
+    assert "green" in (worktree / STYLE).read_text()
     assert "is held by" not in does(product, api, b, "again", edit(worktree, "blue")).news()
     assert "blue" in (worktree / STYLE).read_text()
 
@@ -83,7 +87,7 @@ def test_an_edit_is_seen_by_the_others(product: Product, api: Api, repo: Path, w
     )
     read = use("Read", file_path=str(worktree / STYLE))
     noted = does(product, api, b, "restyle", read, edit(worktree, "red"))
-    assert f"the session a edited {STYLE} on branch main" in noted.news()
+    assert f'the session a edited "{STYLE}" on branch "main"' in noted.news()
     assert "red" in (worktree / STYLE).read_text()
 
 

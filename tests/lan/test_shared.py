@@ -107,7 +107,7 @@ def test_a_claim_warns_on_the_other_machine(two: Two) -> None:
     desk.run("claim", "a.css", "--why", "new colours", session="build")
     until(lambda: held(lap, "front") == {"a.css": "build@desk"}, "the claim")
     answer = before_edit(lap, "front", "a.css")
-    assert "a.css is held by the session build@desk (branch main" in answer["deny"]
+    assert '"a.css" is held by the session build@desk (branch "main"' in answer["deny"]
     assert "new colours" in answer["deny"]
     refused = lap.run("claim", "a.css", "--json", session="front", check=False)
     assert refused.returncode == 5

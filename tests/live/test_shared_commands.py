@@ -151,6 +151,7 @@ def test_a_model_is_warned_as_the_mode_says(pair: Two) -> None:
     said = edit(two, "src/admin/users.tsx")
     assert said["permissionDecision"] == "deny"
     assert "held by the session session-a" in said["permissionDecisionReason"]
+    two.hook("PostToolBatch")
     assert edit(two, "src/admin/users.tsx") == {}
     assert one.ok("claims", "--mode", "off").startswith("✓ shop, off:")
     until(lambda: two.peer("claims", "--json").json["mode"] == "off", "the other session to see the mode")

@@ -87,8 +87,11 @@ def test_the_first_try_is_turned_back(pair: Two) -> None:
     answer = tool(two, "PreToolUse", two.cwd / "src/a.css")
     assert answer["permissionDecision"] == "deny"
     words = answer["permissionDecisionReason"]
-    assert "src/a.css is held by the session one (claim on src/, branch main" in words
-    assert "new colours" in words
+    assert '"src/a.css" is held by the session one (claim on "src/", branch "main", since' in words
+    assert 'its words: "new colours"' in words
+    # A second edit in the same message is turned back too: the model has read nothing yet.
+    assert tool(two, "PreToolUse", two.cwd / "src/a.css")["permissionDecision"] == "deny"
+    two.hook("PostToolBatch")
     assert tool(two, "PreToolUse", two.cwd / "src/a.css") == {}
     assert tool(two, "PreToolUse", two.cwd / "README") == {}
     assert tool(one, "PreToolUse", one.cwd / "src/a.css") == {}
@@ -106,6 +109,7 @@ def test_over_symlinks_and_clones(home: Home, session: Sessions, pair: Two) -> N
     until(lambda: flagged(three, "PreToolUse"), "the claim")
     answer = tool(three, "PreToolUse", home.path / "way/src/../src/a.css")
     assert answer["permissionDecision"] == "deny"
+    three.hook("PostToolBatch")
     assert tool(three, "PreToolUse", home.path / "copy/src/a.css") == {}  # turned back once, by either way
     assert tool(three, "PreToolUse", "/etc/hostname") == {}
 
@@ -116,7 +120,7 @@ def test_mode_note_and_off(pair: Two, session: Sessions) -> None:
     four = session("four", cwd=pair.two.cwd, PEER_CLAIMS="off")
     pair.one.ok("claim", "src/a.css")
     until(lambda: flagged(three, "PreToolUse"), "the claim")
-    assert "src/a.css is held by" in tool(three, "PreToolUse", three.cwd / "src/a.css")["additionalContext"]
+    assert '"src/a.css" is held by' in tool(three, "PreToolUse", three.cwd / "src/a.css")["additionalContext"]
     assert tool(three, "PreToolUse", three.cwd / "src/a.css") == {}
     assert not flagged(four, "PreToolUse")
     assert tool(four, "PreToolUse", four.cwd / "src/a.css") == {}
@@ -131,6 +135,7 @@ def test_mode_ask(pair: Two, session: Sessions) -> None:
     assert first["permissionDecision"] == "deny"
     assert first["permissionDecisionReason"].endswith("do it again, and the user is asked.")
     for _ in range(2):  # the person said no
+        three.hook("PostToolBatch")
         assert tool(three, "PreToolUse", three.cwd / "src/a.css")["permissionDecision"] == "ask"
     tool(three, "PostToolUse", three.cwd / "src/a.css")  # and then yes
     assert tool(three, "PreToolUse", three.cwd / "src/a.css") == {}
@@ -141,7 +146,7 @@ def test_an_edit_without_a_claim_is_noted_once(pair: Two) -> None:
     one, two = pair
     edits(one)
     until(lambda: flagged(two, "PreToolUse"), "the edit")
-    assert "the session one edited src/a.css on branch main" in edits(two)["additionalContext"]
+    assert 'the session one edited "src/a.css" on branch "main"' in edits(two)["additionalContext"]
     assert edits(two) == {}
     told = until(one.turn, "the news")
     assert "two edited src/a.css on fix" in told

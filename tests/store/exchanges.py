@@ -85,6 +85,7 @@ class Node:
         self.lines: list[str] = []
         self.wrong: list[str] = []
         self.pokes = 0
+        self.when_said: Callable[[], None] = lambda: None
         root.mkdir()
         self.open()
 
@@ -115,6 +116,7 @@ class Node:
     def said(self) -> None:
         """The log changed."""
         self.pokes += 1
+        self.when_said()
 
     def strange(self, words: str) -> None:
         """Another host sent what it may not."""
@@ -169,7 +171,6 @@ class World:
         self.cut(one, other)
         for source, target in ((one, other), (other, one)):
             self.lanes[source.key, target.key] = Lane(target.key)
-            source.exchange.begin(target.key)
         for source in (one, other):
             self.tick(source)
 

@@ -194,6 +194,42 @@ def test_compaction_reaches_everybody(make: MakeWorld) -> None:
     assert texts(three.store) == ["3"]
 
 
+@pytest.mark.parametrize("wait", [PATIENCE + 1, REMIND + 1])
+def test_a_deletion_that_is_lost_on_its_way(make: MakeWorld, wait: float) -> None:
+    """It is told again, whoever notices first that it did not arrive."""
+    world = make(2)
+    one, two = world.nodes
+    for number in range(10):
+        say(one, text=str(number))
+    world.settle()
+    one.store.compact(REPO, {EventId(one.store.id, 4)}, one.store.last_seq())
+    world.tick(one)
+    world.lanes[one.key, two.key].frames.clear()
+    world.time.pass_by(wait)
+    world.tick(two)
+    world.settle()
+    assert texts(two.store) == ["3"]
+
+
+def test_deletions_between_parts(make: MakeWorld) -> None:
+    """Somebody is in the middle of catching up, and what it was told already is deleted."""
+    world = make(2)
+    one, two = world.nodes
+    for number in range(EVENTS_AT_ONCE * 3):
+        say(one, text=str(number))
+    world.tick(one)
+    while two.store.count(REPO) < EVENTS_AT_ONCE:
+        world.deliver(world.ready()[0])
+    for upto in (EVENTS_AT_ONCE // 2, EVENTS_AT_ONCE):
+        kept = [EventId(one.store.id, n) for n in range(upto, EVENTS_AT_ONCE * 3 + 1)]
+        one.store.compact(REPO, kept, one.store.last_seq())
+        for _ in range(2):
+            world.deliver(world.ready()[0])
+    world.settle()
+    assert known(two) == known(one)
+    assert len(known(two)) == EVENTS_AT_ONCE * 2 + 1
+
+
 # ---------------------------------------------------------------- older copies, lost files
 
 
@@ -451,7 +487,6 @@ def host(make: MakeWorld) -> tuple[World, Node, Lane]:
     one, other = world.nodes
     world.settle()
     world.cut(one, other)
-    one.exchange.begin(other.key)
     lane = Lane(other.key)
     one.exchange.tell([lane])
     assert answers(lane) == [Have("", 0)]

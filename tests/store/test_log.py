@@ -107,7 +107,7 @@ def test_what_changed(tmp_path: Path) -> None:
         seen.append(store.revision())
         say(other, "b")
         seen.append(store.revision())
-        store.notebook.set_told(ANN, 1)
+        store.notebook.set_told(ANN, 1, {})
         seen.append(store.revision())
         store.since(REPO, 0)
         assert store.revision() == seen[-1]
@@ -223,16 +223,52 @@ def test_repeats_write_nothing(tmp_path: Path) -> None:
 
 
 def test_another_epoch(tmp_path: Path) -> None:
-    """What was known of that log is void; those of other hosts, and ours, are not."""
+    """What that host does not tell again is void; what other hosts told, and ours, is not."""
     with log(tmp_path) as store:
         store.take_in(LAP, notes(0, 3))
         store.take_in(OLD, part(0, 1, heard(1, log="2" * 16, text="theirs"), epoch="c" * 16))
         say(store, "mine")
         before = store.generation()
         taken = store.take_in(LAP, part(0, 1, heard(1, text="anew"), epoch=NEXT))
-        assert (taken.epoch, taken.upto) == (NEXT, 1)
+        assert (taken.epoch, taken.upto, len(taken.events)) == (NEXT, 1, 1)
         assert texts(store) == ["theirs", "mine", "anew"]
         assert store.generation() != before
+
+
+def test_another_epoch_in_parts(tmp_path: Path) -> None:
+    """What was heard before and still counts stays where it is; the rest goes as soon as that is known."""
+    with log(tmp_path) as store:
+        store.take_in(LAP, notes(0, 9))
+        places = {event.id.n: seq for seq, event in store.since(REPO, 0)}
+
+        def numbers() -> list[int]:
+            return [event.id.n for _, event in store.since(REPO, 0)]
+
+        assert not store.take_in(LAP, part(0, 2, heard(1), heard(2), epoch=NEXT, more=True)).changed
+        assert numbers() == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+        taken = store.take_in(LAP, part(2, 5, heard(4), heard(5, text="other"), epoch=NEXT, more=True))
+        assert [one.id.n for one in taken.events] == [5]
+        assert numbers() == [1, 2, 4, 6, 7, 8, 9, 5]
+        assert not store.take_in(LAP, part(0, 2, heard(1), heard(2), epoch=NEXT, more=True)).changed
+        taken = store.take_in(LAP, part(5, 7, heard(7), epoch=NEXT))
+        assert (taken.events, taken.changed) == ((), True)
+        assert numbers() == [1, 2, 4, 7, 5]
+        assert {n: places[n] for n in (1, 2, 4, 7)} == {
+            event.id.n: seq for seq, event in store.since(REPO, 0) if event.id.n != 5
+        }
+        store.take_in(LAP, part(7, 9, heard(8, text="new"), epoch=NEXT))
+        assert numbers() == [1, 2, 4, 7, 5, 8]
+
+
+def test_another_epoch_before_the_last_was_told(tmp_path: Path) -> None:
+    """What is left of the first counts no more than that of the second."""
+    with log(tmp_path) as store:
+        store.take_in(LAP, notes(0, 9))
+        store.take_in(LAP, part(0, 2, heard(1), epoch=NEXT, more=True))
+        store.take_in(LAP, part(0, 1, heard(1), epoch="d" * 16, more=True))
+        assert store.count(REPO) == 8
+        store.take_in(LAP, part(1, 3, heard(3), epoch="d" * 16))
+        assert texts(store) == ["1", "3"]
 
 
 def test_an_epoch_that_is_over(tmp_path: Path) -> None:
@@ -704,14 +740,14 @@ def test_the_notebook(tmp_path: Path) -> None:
         book.state_set(ANN, "plan", "ship", CLOCK + 1)
         book.state_set(ANN, "é", "x", CLOCK)
         book.state_set(BOB, "plan", "other", CLOCK)
-        book.set_told(ANN, 5)
-        book.set_told(ANN, 7)
+        book.set_told(ANN, 5, {})
+        book.set_told(ANN, 7, {"branch": "é"})
         book.set_mode(REPO, "ask")
     with log(tmp_path) as store:
         book = store.notebook
         assert book.state_get(ANN, "plan") == "ship"
         assert book.state_all(ANN) == [("plan", "ship", CLOCK + 1), ("é", "x", CLOCK)]
-        assert (book.told(ANN), book.mode(REPO)) == (7, "ask")
+        assert (book.told(ANN), book.mode(REPO)) == ((7, {"branch": "é"}), "ask")
         book.state_clear(ANN, "plan")
         assert [key for key, _, _ in book.state_all(ANN)] == ["é"]
         book.state_clear(ANN)

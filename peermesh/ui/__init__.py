@@ -1,0 +1,1 @@
+"""The panel: what the door tells, drawn in a terminal by Textual."""

@@ -1,0 +1,213 @@
+"""The asking side: one thread that long-polls the feed, refreshes the lists, and comes back when a sidecar does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from peermesh.errors import BadRequest, NoSidecar, PeerError
+from peermesh.ui import values
+from peermesh.ui.values import Item, Picture
+
+# Drawing more often than this is nothing that an eye can follow; what comes meanwhile is drawn together.
+ROUND = 0.2  # seconds
+# How long a question about news waits at the door; the lists are asked for again after it.
+WAIT = 2.0
+# While much happens the lists are asked for no more often than this.
+LISTS = 1.0
+# More than that beyond the wait means that the sidecar hangs.
+PATIENCE = 10.0
+# Between two tries to reach a sidecar.
+AGAIN = 0.5
+# Items in one answer.
+MOST = 1_000
+
+
+class Asked(Protocol):
+    """A connection to a sidecar's door, or what stands in for one."""
+
+    def ask(self, do: str, timeout: float | None = None, **fields: Any) -> dict[str, Any]:
+        """The answer to one request."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+Connect = Callable[[], Asked]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What happened, in order; ``again`` if it may repeat what was told before, by a sidecar that is new."""
+
+    items: tuple[Item, ...]
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Whether the sidecar answers; if not, why."""
+
+    up: bool
+    why: str = ""
+
+
+Told = Picture | News | Line
+
+
+class Watch:
+    """Follows one sidecar, and says what it tells.
+
+    Args:
+        connect: opens the door; starts the sidecar if it is not there. Raises ``PeerError`` or ``OSError``.
+        fields: added to each question, such as ``cwd``.
+        say: called in the thread with each value.
+    """
+
+    def __init__(self, connect: Connect, fields: Mapping[str, Any], say: Callable[[Told], None]) -> None:
+        self._connect, self._fields, self._say = connect, dict(fields), say
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="peer-ui-door", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, patience: float = 0.0) -> None:
+        """End after the question that is asked just now; wait for that at most *patience* seconds."""
+        self._ended.set()
+        if patience:
+            self._thread.join(patience)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                near = self._connect()
+                try:
+                    _Visit(near, self._fields, self._say, self._ended).stay()
+                finally:
+                    near.close()
+            except TimeoutError:
+                self._say(Line(up=False, why="the sidecar does not answer"))
+            except OSError:  # Closed is one: it went away
+                self._say(Line(up=False, why="the sidecar went away"))
+            except PeerError as wrong:
+                self._say(Line(up=False, why=values.short(wrong)))
+            self._ended.wait(AGAIN)
+
+
+class _Visit:
+    """One connection, from its greeting to its end."""
+
+    def __init__(
+        self, near: Asked, fields: dict[str, Any], say: Callable[[Told], None], ended: threading.Event
+    ) -> None:
+        self._near, self._fields, self._say, self._ended = near, fields, say, ended
+        self._unknown: set[str] = set()
+        self._absent: dict[str, str] = {}
+        self._after: int | None = None
+        self._repo_key: str | None = None
+        self._listed = 0.0
+
+    def stay(self) -> None:
+        """Ask until the end is wanted.
+
+        Raises:
+            OSError, PeerError: the sidecar is gone, or ends.
+        """
+        self._lists()
+        self._say(Line(up=True))
+        while not self._ended.is_set():
+            began = time.monotonic()
+            came = self._news()
+            if time.monotonic() - self._listed >= (LISTS if came else WAIT):
+                self._lists()
+            rest = ROUND - (time.monotonic() - began)
+            if "feed" in self._absent:
+                rest = LISTS
+            if rest > 0:
+                self._ended.wait(rest)
+
+    def _news(self) -> bool:
+        """Whether something happened; returns when it did, or after the wait."""
+        first = self._after is None
+        fields = {"after": self._after, "most": MOST, "wait": 0.0 if first else WAIT}
+        answer = self._try("feed", WAIT + PATIENCE, **fields)
+        items = values.each(answer.get("items"), values.item)
+        if answer:
+            self._after = int(answer.get("after") or 0)
+        if items:
+            self._say(News(items, again=first))
+        return bool(items)
+
+    def _lists(self) -> None:
+        who = self._near.ask("list", timeout=PATIENCE, **({} if self._repo_key is not None else self._fields))
+        if self._repo_key is None:
+            self._repo_key = str(who.get("repo_key") or "")
+        now = time.time()
+        claims, jobs = self._try("claims", PATIENCE), self._try("jobs", PATIENCE)
+        tasks = self._try("tasks", PATIENCE, all=True)
+        mine = [row for row in who.get("peers") or () if row.get("id") == who.get("me")]
+        self._listed = time.monotonic()
+        self._say(
+            Picture(
+                me=values.short(who.get("name"), 60),
+                host=values.short(who.get("host"), 60),
+                person=bool(mine and mine[0].get("person")),
+                repo=values.short(claims.get("repo") or tasks.get("repo"), 60),
+                unread=int(who.get("unread") or 0),
+                sessions=values.sessions(who, self._repo_key, now),
+                claims=values.claims(claims, now),
+                tasks=values.tasks(tasks, now),
+                jobs=values.jobs(jobs, now),
+                absent=tuple(sorted(self._absent.items())),
+            )
+        )
+
+    def _try(self, do: str, timeout: float, **fields: Any) -> dict[str, Any]:
+        """The answer, or {} from a sidecar that does not know the verb: what it knows is shown all the same."""
+        if do in self._unknown:
+            return {}
+        try:
+            answer = self._near.ask(do, timeout=timeout, **self._fields, **fields)
+        except NoSidecar:
+            raise
+        except BadRequest:
+            self._unknown.add(do)
+            self._absent[do] = "not available: this sidecar does not know it"
+        except PeerError as wrong:
+            self._absent[do] = f"not available: {values.short(wrong)}"
+        else:
+            self._absent.pop(do, None)
+            return answer
+        return {}
+
+
+def ask_once(connect: Connect, do: str, fields: Mapping[str, Any], *, shown: bool = False) -> dict[str, Any]:
+    """One question over a connection of its own.
+
+    Args:
+        connect: opens the door.
+        do: the verb.
+        fields: its arguments.
+        shown: say that what was handed to us is before a person; else it waits again when we hang up.
+
+    Raises:
+        PeerError: the sidecar's answer, or that it has none.
+    """
+    try:
+        near = connect()
+        try:
+            answer = near.ask(do, timeout=PATIENCE + PATIENCE, **fields)
+            if shown and answer.get("hand"):
+                near.ask("shown", timeout=PATIENCE, hand=answer["hand"])
+            return answer
+        finally:
+            near.close()
+    except TimeoutError as wrong:
+        raise PeerError("the sidecar did not answer in time") from wrong
+    except OSError as wrong:
+        raise NoSidecar("the sidecar went away before it answered; try again") from wrong
