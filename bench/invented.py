@@ -12,34 +12,79 @@ from peermesh.errors import BadRequest, PeerError
 
 PEERS = (
     # name, host, here, status, seconds since, branch, worktree, focus, files
-    ("checkout", "", True, "busy", 185, "feature/checkout", "shop", "new payment form", ("src/pay/form.tsx", "src/pay/api.ts", "src/pay/card.ts", "tests/pay.test.ts")),
-    ("dashboard", "", True, "waiting", 40, "restyle", "shop-css", "restyle of the admin dashboard", ("src/admin/users.tsx", "src/admin/theme.css")),
-    ("flaky-login", "", True, "idle", 20, "fix/login", "shop-login", "the login test that fails on Mondays", ("tests/login.test.ts",)),
+    (
+        "checkout",
+        "",
+        True,
+        "busy",
+        185,
+        "feature/checkout",
+        "shop",
+        "new payment form",
+        ("src/pay/form.tsx", "src/pay/api.ts", "src/pay/card.ts", "tests/pay.test.ts"),
+    ),
+    (
+        "dashboard",
+        "",
+        True,
+        "waiting",
+        40,
+        "restyle",
+        "shop-css",
+        "restyle of the admin dashboard",
+        ("src/admin/users.tsx", "src/admin/theme.css"),
+    ),
+    (
+        "flaky-login",
+        "",
+        True,
+        "idle",
+        20,
+        "fix/login",
+        "shop-login",
+        "the login test that fails on Mondays",
+        ("tests/login.test.ts",),
+    ),
     ("build", "desktop", True, "busy", 640, "main", "shop", "nightly build, slow tests", ()),
-    ("docs", "desktop", True, "idle", 1_500, "docs/api", "shop-docs", "reference of the v2 API", ("docs/api/orders.md",)),
+    (
+        "docs",
+        "desktop",
+        True,
+        "idle",
+        1_500,
+        "docs/api",
+        "shop-docs",
+        "reference of the v2 API",
+        ("docs/api/orders.md",),
+    ),
     ("migration", "", False, "away", 5_400, "db/orders", "shop", "orders get their own table", ()),
 )
 
-FEED = (
-    # seconds ago, kind, who, host, to, text, path, state
-    (4_100, "joined", "docs", "desktop", "", "", "", ""),
-    (3_900, "task", "checkout", "", "", "move the API to v2", "", "added"),
-    (3_600, "note", "build", "desktop", "", "the staging database is being rebuilt until noon; tests against it fail, please use the local one", "", ""),
-    (2_700, "claim", "dashboard", "", "", "new dashboard", "src/admin/", ""),
-    (2_400, "edit", "dashboard", "", "", "", "src/admin/users.tsx", ""),
-    (1_900, "message", "checkout", "", "dashboard", "I renamed the prop userId to accountId, everywhere but in your files.\n\nIn src/admin/users.tsx it is used twice, lines 14 and 88. I left these to you, because you hold src/admin/.", "", "shown"),
-    (1_850, "answer", "dashboard", "", "checkout", "Done, both lines. Thank you for asking.", "", "shown"),
-    (1_500, "job", "build", "desktop", "", "nightly: make test-slow", "", "running"),
-    (1_200, "discovery", "flaky-login", "", "", "api.ts caches users for 60 s, so tests have to reset it first", "src/api.ts", ""),
-    (900, "task", "flaky-login", "", "", "find out why login fails on Mondays", "", "taken"),
-    (640, "edit", "checkout", "", "", "", "src/pay/form.tsx", ""),
-    (420, "question", "flaky-login", "", "build", "Is the migration on main yet? The login test needs the new column.", "", "shown"),
-    (395, "answer", "build", "desktop", "flaky-login", "Yes, since ten minutes ago.", "", "shown"),
-    (240, "job", "checkout", "", "", "unit: npm test -- src/pay", "", "exit 1"),
-    (120, "release", "flaky-login", "", "", "", "tests/login.test.ts", ""),
-    (95, "left", "migration", "", "", "", "", ""),
-    (40, "question", "dashboard", "", "pat", "The mockup has two blues for buttons. Which one do you want?", "", "safe"),
-    (12, "edit", "checkout", "", "", "", "src/pay/card.ts", ""),
+NOTE = "the staging database is being rebuilt until noon; tests against it fail, please use the local one"
+RENAMED = """I renamed the prop userId to accountId, everywhere but in your files.
+
+In src/admin/users.tsx it is used twice, lines 14 and 88. I left these to you, because you hold src/admin/."""
+
+FEED: tuple[tuple[int, str, str, dict[str, str]], ...] = (
+    # seconds ago, kind, who, and what else there is to say
+    (4_100, "joined", "docs@desktop", {"text": "docs/api"}),
+    (3_900, "task", "checkout", {"text": "move the API to v2", "state": "open", "id": "7kq2m3x9"}),
+    (3_600, "note", "build@desktop", {"text": NOTE}),
+    (2_700, "claim", "dashboard", {"path": "src/admin/", "text": "new dashboard", "state": "held"}),
+    (2_400, "edit", "dashboard", {"path": "src/admin/users.tsx", "text": "restyle"}),
+    (1_900, "message", "checkout", {"to": "pat", "what": "message", "text": RENAMED, "state": "shown"}),
+    (1_850, "message", "pat", {"to": "checkout", "what": "message", "text": "Thank you. dashboard is told, and takes care of both.", "state": "shown"}),
+    (1_500, "job", "build@desktop", {"text": "nightly (make test-slow)", "state": "running", "id": "k3m9x2"}),
+    (1_200, "discovery", "flaky-login", {"text": "api.ts caches users for 60 s, so tests have to reset it first", "path": "src/api.ts"}),
+    (900, "task", "flaky-login", {"text": "find out why login fails on Mondays", "state": "taken", "id": "p0d4aaaa"}),
+    (640, "edit", "checkout", {"path": "src/pay/form.tsx", "text": "feature/checkout"}),
+    (420, "message", "pat", {"to": "build@desktop", "what": "question", "text": "Is the migration on main yet?", "state": "shown"}),
+    (395, "message", "build@desktop", {"to": "pat", "what": "answer", "text": "Yes, since ten minutes ago."}),
+    (240, "job", "checkout", {"text": "unit (npm test -- src/pay), exit code 1 after 38 s", "state": "ended", "id": "r4d8hn"}),
+    (120, "release", "flaky-login", {"path": "tests/login.test.ts", "state": "released"}),
+    (95, "left", "migration", {"text": "db/orders"}),
+    (40, "message", "dashboard", {"to": "pat", "what": "question", "text": "The mockup has two blues for buttons. Which one do you want?", "state": "safe"}),
+    (12, "edit", "checkout", {"path": "src/pay/card.ts", "text": "feature/checkout"}),
 )  # fmt: skip
 
 TASKS = (
@@ -68,6 +113,53 @@ JOBS = (
 )  # fmt: skip
 
 
+def peer(number: int, row: tuple[Any, ...], now: float) -> dict[str, Any]:
+    """A session as the door tells it."""
+    name, host, here, status, since, branch, worktree, focus, files = row
+    edits = [{"path": path, "age": 70.0 + 190 * at} for at, path in enumerate(files)]
+    return {
+        **{"id": f"peer000{number}", "name": name, "host": host or "laptop", "person": False, "repo": "shop"},
+        **{"repo_key": "remote:shop", "branch": branch, "worktree": worktree, "cwd": "", "roles": []},
+        **{
+            "focus": focus,
+            "status": status,
+            "since": now - since,
+            "active": now - 3,
+            "here": here,
+            "files": edits,
+        },
+    }
+
+
+def claim(row: tuple[Any, ...]) -> dict[str, Any]:
+    """A claim as the door tells it."""
+    told = dict(zip(("path", "by", "host", "branch", "why", "since", "left"), row, strict=True))
+    return {**told, "peer": told["by"], "mine": told["by"] == "pat"}
+
+
+def task(row: tuple[Any, ...]) -> dict[str, Any]:
+    """A task as the door tells it."""
+    words = ("id", "title", "state", "owner", "owner_host", "mine", "waits_for", "changed", "why")
+    told = {**dict(zip(words, row, strict=True)), "waits_for": list(row[6])}
+    more = {"full": row[0] * 2, "owner_here": True, "confirmed": True, "tentative": False, "by": "checkout"}
+    return {**told, **more, "after": list(row[6]), "host": "", "age": row[7] + 60}
+
+
+def job(row: tuple[Any, ...]) -> dict[str, Any]:
+    """A job as the door tells it."""
+    words = ("id", "name", "cmd", "state", "code", "signal", "by", "host", "seconds", "line")
+    told = dict(zip(words, row, strict=True))
+    age = told["seconds"] if told["state"] == "running" else 200.0
+    more = {
+        "mine": told["by"] == "pat",
+        "here": not told["host"],
+        "reached": True,
+        "age": age,
+        "branch": "main",
+    }
+    return {**told, **more, "told": [told["by"]], "detached": True, "kind": "run", "why": "", "pid": 0}
+
+
 class World:
     """What the invented sidecar knows, and what it was asked.
 
@@ -79,57 +171,31 @@ class World:
         self.began = time.time()
         self.unknown = unknown
         self.up = True
+        self.retired = False
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.shown: list[int] = []
-        self.peers = [self._peer(n, *one) for n, one in enumerate(PEERS)]
-        self.claims = [self._claim(*one) for one in CLAIMS]
-        self.tasks = [self._task(*one) for one in TASKS]
-        self.jobs = [self._job(*one) for one in JOBS]
+        self.peers = [peer(n, row, self.began) for n, row in enumerate(PEERS)]
+        self.claims = [claim(row) for row in CLAIMS]
+        self.tasks = [task(row) for row in TASKS]
+        self.jobs = [job(row) for row in JOBS]
         self.items: list[dict[str, Any]] = []
         self.news = threading.Condition()
-        for ago, *rest in FEED:
-            self.happens(*rest, ago=ago)  # type: ignore[arg-type]
+        for ago, kind, who, more in FEED:
+            self.happens(kind, who, ago=ago, **more)
 
-    # ------------------------------------------------------------ what there is
-
-    def _peer(self, n: int, name: str, host: str, here: bool, status: str, since: int, branch: str, tree: str, focus: str, files: tuple[str, ...]) -> dict[str, Any]:  # fmt: skip
-        return {
-            "id": f"peer000{n}", "name": name, "host": host or "laptop", "person": False, "repo": "shop",
-            "repo_key": "remote:shop", "branch": branch, "worktree": tree, "cwd": "", "roles": [], "focus": focus,
-            "status": status, "since": self.began - since, "active": self.began - 3, "here": here,
-            "files": [{"path": path, "age": 70.0 + 190 * at} for at, path in enumerate(files)],
-        }  # fmt: skip
-
-    @staticmethod
-    def _claim(path: str, by: str, host: str, branch: str, why: str, since: float, left: float) -> dict[str, Any]:
-        return {"path": path, "by": by, "host": host, "peer": by, "mine": by == "pat", "why": why, "branch": branch, "since": since, "left": left}  # fmt: skip
-
-    @staticmethod
-    def _task(ident: str, title: str, state: str, owner: str, host: str, mine: bool, waits: tuple[str, ...], changed: float, why: str) -> dict[str, Any]:  # fmt: skip
-        return {
-            "id": ident, "full": ident * 2, "title": title, "state": state, "owner": owner, "owner_host": host,
-            "owner_here": True, "mine": mine, "confirmed": True, "tentative": False, "after": list(waits),
-            "waits_for": list(waits), "by": "checkout", "host": "", "age": changed + 60, "changed": changed, "why": why,
-        }  # fmt: skip
-
-    @staticmethod
-    def _job(ident: str, name: str, cmd: str, state: str, code: int | None, signal: str, by: str, host: str, seconds: float, line: str) -> dict[str, Any]:  # fmt: skip
-        return {
-            "id": ident, "name": name, "cmd": cmd, "state": state, "code": code, "signal": signal, "by": by, "host": host,
-            "mine": by == "pat", "here": not host, "age": seconds + (0 if state == "running" else 200), "seconds": seconds,
-            "line": line, "branch": "main", "told": [by], "detached": True, "kind": "run",
-        }  # fmt: skip
-
-    def happens(self, kind: str, who: str, host: str = "", to: str = "", text: str = "", path: str = "", state: str = "", *, ago: float = 0.0) -> None:  # fmt: skip
-        """Something happens, and whoever waits for it hears it."""
+    def happens(self, kind: str, who: str, *, ago: float = 0.0, **more: str) -> str:
+        """Something happens, and whoever waits for it hears it; its id."""
+        name, _, host = who.partition("@")
+        empty = dict.fromkeys(("to", "group", "what", "state", "text", "path"), "")
         with self.news:
-            n = len(self.items) + 1
             at = (self.began if ago else time.time()) - ago
-            self.items.append({
-                "n": n, "at": at, "kind": kind, "who": who, "host": host, "to": to, "text": text,
-                "id": f"{kind}-{n}", "path": path, "state": state,
-            })  # fmt: skip
+            last = self.items[-1]["n"] if self.items else 0
+            head = {"n": max(last + 1, int(at * 1_000)), "at": at, "kind": kind, "who": name, "host": host}
+            ident = f"zzzzzzzz-{len(self.items) + 1}"
+            rest = {"peer": name, "mine": who == "pat", "cut": False, "id": ident}
+            self.items.append({**head, **rest, **empty, **more})
             self.news.notify_all()
+        return more.get("id", ident)
 
     # ------------------------------------------------------------ the door
 
@@ -139,17 +205,21 @@ class World:
             raise ConnectionRefusedError
         return Ear(self)
 
-    def down(self) -> None:
-        """The sidecar is gone, and whoever asked it hears that."""
+    def down(self, *, retired: bool = False) -> None:
+        """The sidecar is gone, and whoever asked it hears that; *retired*: by intention."""
         with self.news:
-            self.up = False
+            self.up, self.retired = retired, retired
             self.news.notify_all()
 
     def restart(self) -> None:
-        """Another sidecar: it tells of the same, by other numbers."""
+        """Another sidecar: what was said to this one alone it does not know, and some numbers are others."""
         with self.news:
-            self.items = [{**one, "n": n} for n, one in enumerate(self.items[2:], start=1)]
-            self.up = True
+            self.items = [{**one, "n": one["n"] + 1} for one in self.items if one["kind"] != "joined"]
+            self.up, self.retired = True, False
+
+    def knock(self) -> Ear | None:
+        """A connection, if it runs and was not ended."""
+        return Ear(self) if self.up and not self.retired else None
 
 
 class Ear:
@@ -190,7 +260,14 @@ class Ear:
 
     def _list(self, fields: dict[str, Any]) -> dict[str, Any]:
         world = self._world
-        me = {**world.peers[0], "id": "zzzzzzzz", "name": "pat", "person": True, "status": "here", "files": []}
+        me = {
+            **world.peers[0],
+            "id": "zzzzzzzz",
+            "name": "pat",
+            "person": True,
+            "status": "here",
+            "files": [],
+        }
         return {
             "me": "zzzzzzzz", "name": "pat", "host": "laptop", "repo_key": "remote:shop", "unread": 1,
             "meeting": False, "peers": [*world.peers, me],
@@ -198,32 +275,47 @@ class Ear:
 
     def _feed(self, fields: dict[str, Any]) -> dict[str, Any]:
         world, after = self._world, fields["after"]
+
+        def behind() -> list[dict[str, Any]]:
+            return [one for one in world.items[-2_000:] if one["n"] > after][: fields["most"]]
+
         with world.news:
-            if after is not None:
-                world.news.wait_for(lambda: len(world.items) > after or not world.up, fields["wait"])
+            if fields["wait"]:
+                world.news.wait_for(lambda: behind() or not world.up or world.retired, fields["wait"])
             if not world.up:
                 raise Closed("the sidecar went away")
-            items = world.items[after:] if after is not None else world.items
-            some = items[: fields["most"]] if after is not None else items[-fields["most"] :]
-            return {"items": list(some), "after": some[-1]["n"] if some else after or 0}
+            items = behind()
+            retire = {"retire": True} if world.retired else {}
+            return {"items": items, "after": items[-1]["n"] if items else after, "missed": False, **retire}
 
     def _tasks(self, fields: dict[str, Any]) -> dict[str, Any]:
         if "task" not in fields:
             return {"tasks": self._world.tasks, "repo": "shop"}
         row = next(one for one in self._world.tasks if one["id"] == fields["task"])
         steps = [("task", "checkout", 7_300.0), ("take", "flaky-login", 900.0)]
-        history = [{"what": what, "by": by, "to": "", "granted": None, "age": age, "why": ""} for what, by, age in steps]
+        history = [
+            {"what": what, "by": by, "to": "", "granted": None, "age": age, "why": ""}
+            for what, by, age in steps
+        ]
         return {"tasks": [{**row, "history": history}], "repo": "shop"}
 
     def _jobs(self, fields: dict[str, Any]) -> dict[str, Any]:
         if "job" not in fields:
             return {"jobs": self._world.jobs, "repo": "shop"}
         row = next(one for one in self._world.jobs if one["id"] == fields["job"])
-        return {"jobs": [{**row, "stderr": ["FAIL src/pay/form.test.tsx", "expected 3, got 2"], "stdout": []}]}
+        return {
+            "jobs": [{**row, "stderr": ["FAIL src/pay/form.test.tsx", "expected 3, got 2"], "stdout": []}]
+        }
 
     def _read(self, fields: dict[str, Any]) -> dict[str, Any]:
         row = next(one for one in self._world.items if one["id"] == fields["message"])
-        said = {"from": row["who"], "body": row["text"], "said_at": row["at"], "repo": "shop", "branch": "restyle"}
+        said = {
+            "from": row["who"],
+            "body": row["text"],
+            "said_at": row["at"],
+            "repo": "shop",
+            "branch": "restyle",
+        }
         return {"messages": [{**row, **said}], "hand": 7}
 
     def _notes(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -238,7 +330,7 @@ class Ear:
         for one in self._world.claims:
             if path.startswith(one["path"]):
                 return {"claims": [], "refused": [{**one, "wanted": path}]}
-        row = self._world._claim(path, "pat", "", "main", fields["why"], 0.0, 1_800.0)
+        row = claim((path, "pat", "", "main", fields["why"], 0.0, 1_800.0))
         self._world.claims.append(row)
         return {"claims": [row], "refused": []}
 
@@ -249,7 +341,7 @@ class Ear:
 
     def _task(self, fields: dict[str, Any]) -> dict[str, Any]:
         if fields["act"] == "add":
-            row = World._task("n3w1", fields["title"], "open", "", "", False, (), 0.0, "")
+            row = task(("n3w1", fields["title"], "open", "", "", False, (), 0.0, ""))
             self._world.tasks.append(row)
             return {"task": row, "confirmed": True, "waits_for_host": ""}
         row = next(one for one in self._world.tasks if one["id"] == fields["task"])

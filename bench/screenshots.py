@@ -41,7 +41,7 @@ LARGE = {
 async def picture(size: tuple[int, int], keys: Sequence[str]) -> str:
     """The screen as SVG after *keys* were pressed."""
     world = World()
-    app = PeerApp(world.connect, {"cwd": "/"})
+    app = PeerApp(world.connect, world.knock, {"cwd": "/"})
     async with app.run_test(size=size) as pilot:
         while not app.panel.model.items:
             await pilot.pause(0.05)

@@ -195,6 +195,12 @@ class NoPairing(PeerError):
     code = "no-pairing"
 
 
+class NoPanel(PeerError):
+    """The panel needs an extra. Install it here: pip install 'peermesh[ui]'."""
+
+    code = "no-panel"
+
+
 class HomeUnusable(PeerError):
     """The state directory cannot be used."""
 

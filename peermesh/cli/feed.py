@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from peermesh import config
 from peermesh.cli import draw, link
 from peermesh.cli.options import Peers, Span, json_option
 from peermesh.cli.screen import Screen
@@ -99,7 +100,8 @@ class _Wanted:
             known = item["kind"] in self._kinds
         else:
             known = (item["kind"], item["state"]) != ("receipt", "safe")
-        names = {item["who"].casefold(), draw.address(item["who"], item["host"]).casefold()}
+        full = f"{item['who']}@{item['host'] or config.host_name()}"
+        names = (item["who"].casefold(), full.casefold())
         return known and (not self._who or self._who in names) and item["at"] >= self._since
 
 

@@ -19,6 +19,7 @@ NOTES_TOLD = 5
 class Scene:
     """All around one session that it is told changes of."""
 
+    branch: str = ""  # its own
     people: Mapping[PeerId, Card] = field(default_factory=dict)  # who is here in its repo
     files: Mapping[tuple[PeerId, str], Edit] = field(default_factory=dict)  # edited by others and by it
     lost: Mapping[EventId, tuple[Claim, Claim]] = field(default_factory=dict)  # its claims that came second
@@ -60,12 +61,16 @@ def scene(me: Card, people: Mapping[PeerId, Card], picture: Picture, now: float)
     """
     mine = {edit.path for edit in picture.files(me.id, now)}
     files = {
-        (edit.by, edit.path): edit for path in mine for edit in picture.editors(path, now) if edit.by != me.id
+        (edit.by, edit.path): edit
+        for path in sorted(mine)
+        for edit in picture.editors(path, now)
+        if edit.by != me.id
     }
     tasks = picture.board.tasks()
     own = {task.id: task for task in tasks if task.owner == me.id}
     awaited = {one for task in own.values() if task.state == "taken" for one in task.after}
     return Scene(
+        branch=me.branch,
         people={peer: card for peer, card in people.items() if card.repo_key == me.repo_key},
         files=files,
         lost={claim.id: (claim, winner) for claim, winner in picture.claims.lost(me.id, now)},
@@ -85,8 +90,8 @@ def news(me: Card, before: Scene, now: Scene, board: Mapping[str, Task], notes: 
     """
     people = now.people
     joined = tuple(card for peer, card in people.items() if peer not in before.people)
-    met = [card for card in people.values() if _on_branch(card, me)]
-    known = {peer for peer, card in before.people.items() if _on_branch(card, me)}
+    met = [card for card in people.values() if _on_branch(card, me.branch)]
+    known = {peer for peer, card in before.people.items() if _on_branch(card, before.branch)}
     owned = {one for one, task in before.tasks.items() if task.owner == me.id}
     return News(
         joined=joined,
@@ -132,5 +137,5 @@ def _closed_since(before: Task, now: Task) -> bool:
     return before.state == "taken" and now.state in ("done", "dropped")
 
 
-def _on_branch(card: Card, me: Card) -> bool:
-    return bool(me.branch) and card.branch == me.branch
+def _on_branch(card: Card, branch: str) -> bool:
+    return bool(branch) and card.branch == branch

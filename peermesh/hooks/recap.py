@@ -14,9 +14,10 @@ from peermesh.core.words import Card
 
 FENCE = "peer-news"
 
-# Characters of what is told again at a start, and of each part: with the briefing at most 400 tokens.
+# Characters of what is told at a start, with the briefing, at most 400 tokens; of what is told again; of each part.
+START_ROOM = 1_400
 ROOM = 1_000
-STATE_ROOM, TASKS_ROOM, CLAIMS_ROOM, QUESTIONS_ROOM = 420, 200, 160, 220
+STATE_ROOM, TASKS_ROOM, CLAIMS_ROOM, QUESTIONS_ROOM = 340, 150, 110, 170
 # Characters and lines of what changed, at one turn.
 NEWS_ROOM, NEWS_LINES = 900, 8
 NOTE_ROOM = 240
@@ -38,8 +39,13 @@ class Kept:
     open_tasks: int = 0  # on the board, that nobody has
 
 
-def recap(kept: Kept) -> str:
-    """What a session is told again; "" if there is nothing."""
+def recap(kept: Kept, room: int = ROOM) -> str:
+    """What a session is told again, in at most *room* characters; "" if there is nothing."""
+    unread = f"{kept.unread} unread messages come by themselves." if kept.unread > 1 else ""
+    ends = [
+        "1 unread message comes by itself." if kept.unread == 1 else unread,
+        f"{kept.open_tasks} open on the task board: peer task." if kept.open_tasks else "",
+    ]
     parts = [
         _part(
             "Your state",
@@ -51,22 +57,18 @@ def recap(kept: Kept) -> str:
         _part("Your claims", map(_claim, kept.claims), CLAIMS_ROOM, "peer claims"),
         _part("You owe an answer", map(_question, kept.owed), QUESTIONS_ROOM // 2, "peer inbox --all"),
         _part("You wait for an answer", map(_question, kept.asked), QUESTIONS_ROOM // 2, "peer sent"),
-        f"{kept.unread} unread message{'s' if kept.unread > 1 else ''} come by themselves."
-        if kept.unread
-        else "",
-        f"{kept.open_tasks} open on the task board: peer task." if kept.open_tasks else "",
     ]
-    return line_by_line([one for one in parts if one], ROOM)
+    room -= sum(len(one) + 1 for one in ends)
+    return "\n".join(filter(None, [*_that_fit(parts, room), *ends]))
 
 
-def line_by_line(parts: Sequence[str], room: int) -> str:
-    """As many of *parts* as there is room for, in characters."""
+def _that_fit(parts: Sequence[str], room: int) -> list[str]:
+    """Those of *parts* for which there is room, in characters: a long one does not take the place of those behind."""
     kept: list[str] = []
     for one in parts:
-        if sum(len(other) + 1 for other in kept) + len(one) > room:
-            break
-        kept.append(one)
-    return "\n".join(kept)
+        if sum(len(other) + 1 for other in kept) + len(one) <= room:
+            kept.append(one)
+    return kept
 
 
 def _part(title: str, items: Iterable[str], room: int, more: str) -> str:
@@ -77,7 +79,7 @@ def _part(title: str, items: Iterable[str], room: int, more: str) -> str:
         left = room - sum(len(other) + 2 for other in shown)
         if left < 30:
             break
-        shown.append(line(one, left))
+        shown.append(clean(line(one, left)))
     if not shown:
         return ""
     cut = len(shown) < len(found) or any(one.endswith("…") for one in shown)

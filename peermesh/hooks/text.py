@@ -15,7 +15,7 @@ FENCE = "peer-messages"
 NAMED = 6
 # Characters of each, and of all: the whole briefing is to have at most 150 tokens.
 NAMED_LENGTH = 60
-NAMED_ROOM = 230
+NAMED_ROOM = 165
 
 
 def messages(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from peermesh.core.clean import age, clean, span
@@ -10,8 +11,10 @@ from peermesh.core.names import line
 if TYPE_CHECKING:
     from peermesh.core.claims import Claim
     from peermesh.core.picture import Edit
+    from peermesh.core.words import PeerId
 
 WHY = 160  # characters
+_PLAIN = re.compile(r"[\w.@-]+")
 
 PASSES = " Nothing was changed yet; if the edit is needed all the same, do it again and it passes."
 ASKS = " Nothing was changed yet; if the edit is needed all the same, do it again, and the user is asked."
@@ -35,7 +38,7 @@ def claimed(path: str, claim: Claim, who: str, now: float, then: str = "") -> st
     why = f'; its words: "{_short(claim.why, WHY)}"' if claim.why else ""
     return (
         f'peer: "{_short(path, 200)}" is held by the session {_short(who)} ({", ".join(filter(None, about))}){why}. '
-        f'Ask it first: peer ask {_short(who)} "…".{then}'
+        f'Ask it first: peer ask {_target(who, claim.by)} "…".{then}'
     )
 
 
@@ -44,10 +47,15 @@ def edited(path: str, edit: Edit, who: str, now: float) -> str:
     where = f' on branch "{_short(edit.branch)}"' if edit.branch else ""
     return (
         f'peer: the session {_short(who)} edited "{_short(path, 200)}"{where} {age(now - edit.at)}. '
-        f'If your change meets its: peer ask {_short(who)} "…"'
+        f'If your change meets its: peer ask {_target(who, edit.by)} "…"'
     )
 
 
 def _short(text: str, room: int = 100) -> str:
     """Others' words for inside of quotes, which they cannot end."""
     return clean(line(text, room)).replace('"', "'")
+
+
+def _target(who: str, peer: PeerId) -> str:
+    """What to type after a command: the name, unless a shell would make something else of it; then the id."""
+    return who if _PLAIN.fullmatch(who) else peer

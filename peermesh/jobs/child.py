@@ -32,7 +32,7 @@ def adopt() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def start(path: bytes, argv: Sequence[bytes], streams: Sequence[int], terminal: int) -> int:
+def start(path: bytes, argv: list[bytes], streams: Sequence[int], terminal: int) -> int:
     """Start a program in a process group of its own; returns when it runs.
 
     Args:
@@ -68,7 +68,7 @@ def start(path: bytes, argv: Sequence[bytes], streams: Sequence[int], terminal: 
     return pid
 
 
-def _become(path: bytes, argv: Sequence[bytes], streams: Sequence[int], terminal: int, parent: int) -> None:
+def _become(path: bytes, argv: list[bytes], streams: Sequence[int], terminal: int, parent: int) -> None:
     os.setpgid(0, 0)
     if terminal >= 0:
         # We are in the background of it until then, and who changes something from there is stopped.

@@ -25,10 +25,11 @@ _RUN = (
     "import sys; sys.path.append(sys.argv.pop(1)); "
     "from peermesh.jobs.supervisor import main; sys.exit(main())"
 )
-BLOCK = 256 * 1024  # bytes
+BLOCK = 1024 * 1024  # bytes that are shown at once
 # What a shell sends to whom it runs in the foreground, and people to what they started. All others end us only.
-_PASSED = ("INT", "QUIT", "USR1", "USR2", "TSTP")
+_PASSED = (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP)
 _LEAVING = (signal.SIGTERM, signal.SIGHUP)
+_HANDLED = (*_PASSED, *_LEAVING)
 IN, OUT, ERR = 0, 1, 2
 
 
@@ -52,7 +53,7 @@ class LeftError(Exception):
         self.sign = sign
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be run."""
 
@@ -151,15 +152,21 @@ class Foreground:
                 self._followed[source] = ("stdout" if number == OUT else "stderr", number)
                 given.append(sink)
                 ours.append(sink)
-        _order(self._near, wanted, streams, given)
-        for fd in ours:
-            os.close(fd)
-        _started(self._near)
-        return self._follow()
-
-    def _follow(self) -> int:
         sys.stdout.flush()
-        kept = self._listen()
+        # A signal that comes before the program runs is passed on when it does.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+        kept: dict[signal.Signals, Any] = {}
+        try:
+            _order(self._near, wanted, streams, given)
+            for fd in ours:
+                os.close(fd)
+            _started(self._near)
+            kept = self._listen()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+        return self._follow(kept)
+
+    def _follow(self, kept: dict[signal.Signals, Any]) -> int:
         try:
             if self._terminal is not None:
                 self._terminal.enter()
@@ -178,7 +185,7 @@ class Foreground:
 
     def _listen(self) -> dict[signal.Signals, Any]:
         """Pass signals on; how they were handled before."""
-        wanted: dict[signal.Signals, Any] = {signal.Signals[f"SIG{name}"]: self._pass for name in _PASSED}
+        wanted: dict[signal.Signals, Any] = dict.fromkeys(_PASSED, self._pass)
         wanted |= dict.fromkeys(_LEAVING, _leave)
         wanted[signal.SIGCONT] = self._go_on
         if self._terminal is not None:
@@ -233,10 +240,7 @@ class Foreground:
         name, sink = self._followed[source]
         try:
             _write(sink, data)
-        except BrokenPipeError:
-            self._near.say(broken=name)
-            data = b""
-        except OSError:  # the terminal is gone, or a file's disk is full
+        except OSError:  # nobody reads it any more, the terminal is gone, or a file's disk is full
             self._near.say(broken=name)
             data = b""
         if not data:
@@ -244,7 +248,7 @@ class Foreground:
             del self._followed[source]
 
 
-def _leave(number: int, frame: object) -> None:
+def _leave(number: int, _frame: object) -> None:
     raise LeftError(number)
 
 

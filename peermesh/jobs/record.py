@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -274,14 +273,6 @@ def control(directory: str, word: str) -> bool:
             near.sendto(word.encode("ascii"), os.path.join(directory, files.CONTROL))
         except OSError:
             return False
-    return True
-
-
-def stop_watched(job: JobRecord) -> bool:
-    """Ask a watched process to end; whether it was there."""
-    if not is_alive(job):
-        return False
-    os.kill(job.pid, signal.SIGTERM)
     return True
 
 

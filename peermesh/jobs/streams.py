@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 
 from peermesh.jobs.output import Log, Tail
 
-# Read at once: more than a pipe holds.
-BLOCK = 256 * 1024  # bytes
+# What a pipe holds that nobody made wider, and what one is made to hold through which much comes. Few are: a person's
+# programs share what the system lends for that.
+USUAL, WIDE = 64 * 1024, 1024 * 1024  # bytes
 # So much waits, at most, for a follower that reads slowly when the program has ended: what a pipe may hold.
 WAITING = 2 * 1024 * 1024
 
@@ -28,7 +30,7 @@ class Stream:
         self.tail = Tail()
         self.at = 0.0  # when something came last (monotonic)
         self.waiting = b""
-        self._log = log
+        self._log, self._block = log, USUAL
         if follower >= 0:
             os.set_blocking(follower, False)
 
@@ -39,7 +41,7 @@ class Stream:
     def read(self) -> None:
         """Something can be read, or the stream has ended."""
         try:
-            data = os.read(self.source, BLOCK)
+            data = os.read(self.source, self._block)
         except BlockingIOError:
             return
         except OSError:  # a terminal that nobody holds any more says EIO
@@ -47,12 +49,24 @@ class Stream:
         if not data:
             self.close_source()
             return
+        if len(data) == USUAL:
+            self._widen()
         self.at = time.monotonic()
         self.tail.add(data)
         if self.follower >= 0:
             self.waiting = self.waiting + data if self.waiting else data
             self.write()
         self._log.write(data)
+
+    def _widen(self) -> None:
+        """Much comes: have fewer and larger steps, where the system knows of that."""
+        self._block = WIDE
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            for fd in (self.source, self.follower):
+                try:
+                    fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, WIDE)
+                except (OSError, ValueError):
+                    continue  # no pipe, or more than the person may have: it works as it is
 
     def write(self) -> None:
         """Hand on what waits, as much as is taken now."""

@@ -169,11 +169,11 @@ class Awareness:
 
     # ------------------------------------------------------------ what it holds
 
-    def kept(self) -> str:
-        """What the model is told again when it has forgotten."""
+    def kept(self, room: int) -> str:
+        """What the model is told again when it has forgotten, in at most *room* characters."""
         me = self._me
         if not me.repo_key:
-            return recap.recap(recap.Kept(state=self._noting.state(), unread=self._unread()))
+            return recap.recap(recap.Kept(state=self._noting.state(), unread=self._unread()), room)
         picture, now = self._shared.picture(me.repo_key), time.time()
         tasks = picture.board.tasks()
         mine = [one for one in tasks if one.owner == me.id and one.state == "taken"]
@@ -193,7 +193,8 @@ class Awareness:
                 ],
                 unread=self._unread(),
                 open_tasks=sum(one.state == "open" for one in tasks),
-            )
+            ),
+            room,
         )
 
     def _unread(self) -> int:

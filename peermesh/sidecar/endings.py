@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from peermesh.jobs.record import start_time
+from peermesh.jobs.files import start_time
 from peermesh.sidecar.presence import Watch
 
 # Linux's PIDFD_GET_INFO: _IOWR(0xFF, 11, struct pidfd_info), of which the first version has 64 bytes.
@@ -50,11 +50,11 @@ class Ending:
         self._watch = Watch(pid, self._over)
 
     def _over(self) -> None:
-        status = _of_zombie(self._pid, self._started)
-        if status is None:
-            status = _of_reaped(self._fd)
+        how = of_zombie(self._pid, self._started)
+        if not how.known:
+            how = _of_reaped(self._fd)
         self.stop()
-        self._ended(Exit() if status is None else _exit(status))
+        self._ended(how)
 
     def stop(self) -> None:
         """Watch no longer."""
@@ -73,31 +73,31 @@ def _pidfd(pid: int) -> int:
         return -1
 
 
-def _of_zombie(pid: int, started: str) -> int | None:
-    """The status of a process whose parent has not asked for it yet; None if there is no such process."""
+def of_zombie(pid: int, started: str) -> Exit:
+    """How a process ended whose parent has not asked for that yet; not known if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
         ours = os.geteuid() in (0, os.stat(f"/proc/{pid}").st_uid)  # to others the system says 0
     except OSError:
-        return None
+        return Exit()
     if not ours or len(fields) < 50 or fields[0] != b"Z" or start_time(pid) != started:
-        return None
-    return int(fields[49])
+        return Exit()
+    return _exit(int(fields[49]))
 
 
-def _of_reaped(fd: int) -> int | None:
-    """The status that the system remembers for whoever holds the process open; None if it does not."""
+def _of_reaped(fd: int) -> Exit:
+    """What the system remembers for whoever holds the process open; not known if it does not."""
     if fd < 0:
-        return None
+        return Exit()
     info = bytearray(_INFO_SIZE)
     struct.pack_into("=Q", info, 0, _EXIT)
     try:
         fcntl.ioctl(fd, _GET_INFO, info)
     except OSError:
-        return None
+        return Exit()
     (mask,) = struct.unpack_from("=Q", info, 0)
-    return int(struct.unpack_from("=i", info, _STATUS_AT)[0]) if mask & _EXIT else None
+    return _exit(struct.unpack_from("=i", info, _STATUS_AT)[0]) if mask & _EXIT else Exit()
 
 
 def _exit(status: int) -> Exit:

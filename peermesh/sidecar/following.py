@@ -13,7 +13,7 @@ from peermesh.core.script import Say
 from peermesh.core.words import Kind, State
 
 if TYPE_CHECKING:
-    from peermesh.core.words import Card, PeerId
+    from peermesh.core.words import Card, MessageId, PeerId
     from peermesh.sidecar.post import Post
     from peermesh.store.questions import Open
 
@@ -44,13 +44,15 @@ class Following:
 
     def __init__(self, post: Post, status: Callable[[PeerId], Status], card: Callable[[], Card]) -> None:
         self._post, self._status, self._card = post, status, card
+        self._told: set[MessageId] = set()
 
     def look(self) -> None:
         """Every few seconds."""
         now = time.time()
         for one in self._post.mailbox.questions.asked(now, MOST, untold=True):
-            words = self._words(one, now)
+            words = self._words(one, now) if one.message.id not in self._told else ""
             if words:
+                self._told.add(one.message.id)  # until it is in the inbox
                 said = f'{words} You asked: "{clean(line(one.message.body, QUOTED))}"'
                 me = self._card()
                 self._post.put(Say(0, (me,), Kind.NOTICE, said, now, reply_to=one.message.id))

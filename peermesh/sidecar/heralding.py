@@ -33,27 +33,35 @@ class Herald:
         self._last: dict[str, tuple[str, float]] = {}  # the line that was said last of a job, and when
         self._ended: set[str] = set()  # whose end was said
 
-    def began(self, one: Kept) -> None:
-        """A job of our own begins.
+    def goes(self, jobs: Sequence[Kept], by: Card | None = None) -> None:
+        """Say of these running jobs that they are there, and how far, as far as that is to be said now.
+
+        Args:
+            jobs: what runs, of one owner. A job whose process is not known yet may never begin.
+            by: their owner; None for oneself.
 
         Raises:
             DiskFull, ReadOnly, StoreBroken: it was not said.
         """
-        self._last[one.job.id] = "", time.monotonic()
-        self._say([one], None)
-
-    def goes(self, jobs: Sequence[Kept], by: Card | None = None) -> None:
-        """How far these running jobs are, if that is to be said now; *by* their owner, None for oneself."""
-        if not self._trusts():
-            return
         now, due = time.monotonic(), []
         for one in jobs:
-            line, at = self._last.get(one.job.id, ("", -AGAIN))
-            if now - at < PACE or (one.line() == line and now - at < AGAIN):
+            if one.job.id not in self._last:
+                if one.job.pid and not self._remember(one, now):
+                    due.append((one, ""))
                 continue
-            self._last[one.job.id] = one.line(), now
-            due.append(one)
-        self._say(due, by)
+            line, at = self._last[one.job.id]
+            if self._trusts() and now - at >= PACE and (one.line() != line or now - at >= AGAIN):
+                due.append((one, one.line()))
+        self._say([one for one, _ in due], by)
+        self._last.update({one.job.id: (line, now) for one, line in due})
+
+    def _remember(self, one: Kept, now: float) -> bool:
+        """Whether it was said already that the job is there, by whoever was this sidecar before."""
+        known = self._shared.picture(one.job.repo_key).jobs(time.time()) if one.job.repo_key else []
+        said = [job for job in known if job.id == one.job.id and not job.host_key]
+        if said:
+            self._last[one.job.id] = said[0].line, now
+        return bool(said)
 
     def ended(self, jobs: Sequence[Kept], by: Card | None = None) -> None:
         """These jobs, all of one owner, have ended: said once by this process, a second time by its successor."""

@@ -11,7 +11,7 @@ from peermesh.core.script import HookAsked, Show, Token, Turn, WaiterCame
 from peermesh.core.words import Card
 from peermesh.door.server import Caller
 from peermesh.errors import BadRequest
-from peermesh.hooks import payload, text
+from peermesh.hooks import payload, recap, text
 from peermesh.sidecar.keeper import living
 from peermesh.sidecar.post import Post
 
@@ -122,9 +122,10 @@ class HookDesk:
         me = self._post.engine.card
         if session.briefed:
             return [text.renamed(me)]
-        said = [text.briefing(me, self._company()), awareness.kept()]
+        briefing = text.briefing(me, self._company())
+        kept = awareness.kept(min(recap.ROOM, recap.START_ROOM - len(briefing)))
         awareness.knows()
-        return said
+        return [briefing, kept]
 
     def block(self, show: Show, *, carry_on: bool) -> str:
         """The messages of *show* as the model reads them."""

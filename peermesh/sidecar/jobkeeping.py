@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from peermesh.errors import PeerError
-from peermesh.jobs import record
+from peermesh.jobs import files, record
 from peermesh.jobs.record import EndRecord
-from peermesh.sidecar.endings import Ending, Exit
+from peermesh.sidecar.endings import Ending, Exit, of_zombie
 from peermesh.sidecar.post import Busy
 
 if TYPE_CHECKING:
@@ -71,9 +73,13 @@ class JobKeeping:
         unseen = [one for one in running if one.job.id not in self._watched]
         lost = [one for one in unseen if record.is_lost(one.directory, one.job, now)]
         for one in lost:
-            record.write_end(one.directory, record.lost_end(one.job, now))
+            end = record.lost_end(one.job, now)
+            how = of_zombie(one.job.pid, one.job.start_time) if one.job.kind == record.WATCH else Exit()
+            if how.known and end.why == record.UNSEEN:
+                end = replace(end, code=how.code, signal=how.signal, why="")
+            record.write_end(one.directory, end)
         if lost:
-            record.poke(self._sidecar.root)
+            files.poke(self._sidecar.root)
         return bool(lost)
 
     def _watch(self, running: Sequence[Kept]) -> None:
@@ -83,9 +89,7 @@ class JobKeeping:
         for one in running:
             if one.job.id in self._watched or not record.is_alive(one.job):
                 continue
-            self._watched[one.job.id] = Ending(
-                one.job.pid, one.job.start_time, lambda how, one=one: self._ended(one, how)
-            )
+            self._watched[one.job.id] = Ending(one.job.pid, one.job.start_time, partial(self._ended, one))
             if not record.is_alive(one.job):  # it ended, and the watch may be on another one of its number
                 self._watched.pop(one.job.id).stop()
 
@@ -105,7 +109,7 @@ class JobKeeping:
         except OSError as wrong:
             self._sidecar.log(f"the end of the job {one.job.id} cannot be written: {wrong}")
             return  # the next look takes it for one that nobody saw
-        record.poke(self._sidecar.root)
+        files.poke(self._sidecar.root)
 
     # ------------------------------------------------------------ owners who are away
 

@@ -11,7 +11,7 @@ from peermesh.core.clean import clean
 from peermesh.core.names import line
 from peermesh.core.words import NAME_LIMIT, Card, PeerId
 from peermesh.errors import BadUsage, LanOff, NoSuchJob, PeerError, TooMany
-from peermesh.jobs import logs, record
+from peermesh.jobs import files, logs, record
 from peermesh.jobs.record import EndRecord, JobRecord, Listener
 from peermesh.sidecar import roster
 from peermesh.sidecar.heralding import Herald
@@ -137,8 +137,8 @@ class JobDesk:
             tell=tuple(told),
             started=time.time(),
             pid=pid,
-            start_time=started or (record.start_time(pid) if kind == record.WATCH else ""),
-            boot=record.boot_id(),
+            start_time=started or (files.start_time(pid) if kind == record.WATCH else ""),
+            boot=files.boot_id(),
             detached=bool(fields.get("detached")),
             here=self._commons.hidden(),
         )
@@ -146,9 +146,9 @@ class JobDesk:
             raise BadUsage(f"there is no process {pid} on this machine")
         with translated_os(record.jobs_dir(self._sidecar.root)):
             job, directory = record.create(self._sidecar.root, job)
-        self._herald.began(Kept(job, directory))
-        if self._sidecar.keeper.holds:
-            self._keeping.mind()
+        if kind == record.WATCH:
+            self.look()
+            self._commons.poke()  # the keeper is to watch it
         return {"id": job.id, "dir": directory, "tell": [one.name for one in told]}
 
     def _listeners(self, names: Sequence[object], place: Here) -> list[Listener]:
@@ -280,7 +280,7 @@ class JobDesk:
             "bytes": end.bytes,
             "left": list(end.left),
             "cwd": clean(one.job.cwd),
-            "log": record.log_path(one.directory) if one.job.kind == record.RUN else "",
+            "log": logs.path_of(one.directory) if one.job.kind == record.RUN else "",
         }
 
     def _log(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:

@@ -57,11 +57,12 @@ class Pokes:
 
     def poke(self) -> None:
         """Have all other sidecars of this host look. Whoever is away, or was poked already, needs no poke."""
-        for name in os.listdir(self._folder):
-            path = os.path.join(self._folder, name, "poke")
-            if path != self._path:
-                with contextlib.suppress(OSError):
-                    self._socket.sendto(b"", path)
+        with contextlib.suppress(OSError):  # what was said is said; everybody looks once a second
+            for name in os.listdir(self._folder):
+                path = os.path.join(self._folder, name, "poke")
+                if path != self._path:
+                    with contextlib.suppress(OSError):
+                        self._socket.sendto(b"", path)
 
     def close(self) -> None:
         """Be poked no more."""

@@ -28,6 +28,7 @@ _REGULAR = {*_SIZES, files.LOCK, files.LOG, files.OLDER, files.BASE, files.TOLD}
 LINE_LIMIT = 200  # characters of one line of its output, and of its command
 TAIL = 20  # lines
 LISTENERS = 200
+PID_LIMIT = 2**31 - 1
 
 _ESCAPE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~]?)"
@@ -123,7 +124,7 @@ class Shelf:
             end = _end(directory) if files.END in signs else None
         except FileNotFoundError:
             return None  # it is removed just now
-        except (OSError, ValueError) as wrong:
+        except (OSError, ValueError, TypeError, RecursionError) as wrong:
             self._skip(name, str(wrong))
             return None
         return Kept(job, directory, end, files.TOLD in signs, signs)
@@ -181,6 +182,9 @@ def _job(name: str, directory: str) -> JobRecord:
     sound = all(isinstance(one, str) for one in (*texts, job.start_time, job.boot))
     if not sound or job.kind not in (record.RUN, record.WATCH) or not is_peer_id(job.owner):
         raise ValueError(f"{files.JOB} is none of ours")
+    pid = int(_number(job.pid))
+    if not int(job.kind == record.WATCH) <= pid <= PID_LIMIT:
+        raise ValueError(f"{files.JOB} names no process")
     return replace(
         job,
         name=one_line(job.name, NAME_LIMIT) or name,
@@ -190,7 +194,7 @@ def _job(name: str, directory: str) -> JobRecord:
         owner_name=one_line(job.owner_name, NAME_LIMIT),
         tell=tuple(_listener(one) for one in job.tell[:LISTENERS]),
         started=_number(job.started),
-        pid=int(_number(job.pid)),
+        pid=pid,
         detached=bool(job.detached),
         here=bool(job.here),
     )

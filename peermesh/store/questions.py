@@ -29,7 +29,7 @@ WHERE kind = 'question' AND state != 'refused' AND said_at > :since AND NOT EXIS
 _OWED = """
 SELECT peer, n, kind, body, fields FROM inbox AS i
 WHERE kind = 'question' AND state = 'shown' AND came_at > :since AND NOT EXISTS (
-    SELECT 1 FROM outbox WHERE json_extract(fields, '$.reply') = i.peer || '-' || i.n
+    SELECT 1 FROM outbox WHERE json_extract(fields, '$.reply') = i.peer || '-' || i.n AND state != 'refused'
 ) ORDER BY seq DESC LIMIT :most
 """
 

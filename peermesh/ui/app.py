@@ -9,7 +9,7 @@ from textual.app import App
 from textual.message import Message
 
 from peermesh.ui import looks
-from peermesh.ui.door import Connect, Told, Watch, ask_once
+from peermesh.ui.door import Connect, Knock, Told, Watch, ask_once
 from peermesh.ui.main import Panel
 
 
@@ -26,6 +26,7 @@ class PeerApp(App[None]):
 
     Args:
         connect: opens the door; starts the sidecar if it is not there.
+        knock: opens the door of a sidecar that runs.
         fields: what each question says besides: ``cwd``, and ``lan`` where nothing may leave this machine.
     """
 
@@ -34,10 +35,10 @@ class PeerApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS: ClassVar[str | None] = None
 
-    def __init__(self, connect: Connect, fields: Mapping[str, Any]) -> None:
+    def __init__(self, connect: Connect, knock: Knock, fields: Mapping[str, Any]) -> None:
         super().__init__()
         self._connect_door, self._fields = connect, fields
-        self._watch = Watch(connect, fields, lambda told: self.post_message(Heard(told)))
+        self._watch = Watch(connect, knock, fields, lambda told: self.post_message(Heard(told)))
         self.panel = Panel()
         self._ended = False
 

@@ -39,7 +39,7 @@ def title(value: Value) -> str:
     if isinstance(value, Session):
         return value.address
     if isinstance(value, Item):
-        return f"{value.kind} of {value.who}" if value.who else value.kind
+        return f"{value.kind} · {value.who}" if value.who else value.kind
     if isinstance(value, Claim):
         return value.path
     return value.id if isinstance(value, Task) else f"{value.id} {value.name}".strip()
@@ -90,11 +90,16 @@ def _session(one: Session) -> Content:
 def _item(one: Item) -> Content:
     said = _facts(
         ("kind", styled(looks.kind(one))),
-        ("from", (one.who, "bold")),
+        ("from", (one.who + (" (you)" if one.mine else ""), "bold")),
         ("to", one.to),
         ("when", f"{looks.clock(one.at, full=True)}, {looks.ago(one.at)}"),
         ("path", one.path),
-        ("state", one.state),
+        (
+            "state",
+            " ".join((looks.STATES.get(one.state, ""), one.state)).strip()
+            if one.mine or not one.message
+            else "",
+        ),
         ("id", one.id),
     )
     return Content.assemble(*said, "\n", one.text)
@@ -139,7 +144,8 @@ def _job(one: Job) -> Content:
             ("name", one.name),
             ("state", styled(looks.job(one))),
             ("ran" if one.state != "running" else "runs", looks.took(one)),
-            ("began", looks.ago(one.began)),
+            ("began" if one.state == "running" else "ended", looks.ago(one.at)),
+            ("why", one.why),
             ("by", owner + (" (you)" if one.mine else "")),
             ("branch", one.branch),
             ("tells", ", ".join(one.told)),

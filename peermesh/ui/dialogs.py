@@ -194,6 +194,16 @@ class Form(ModalScreen[dict[str, str] | None]):
         return self.query_one(f"#{blank.name}", Input).value
 
 
+class Choices(OptionList):
+    """Choices, with keys that the footer shows."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Choose"),
+        Binding("j", "cursor_down", "Down", show=False),
+        Binding("k", "cursor_up", "Up", show=False),
+    ]
+
+
 class Picker(ModalScreen[str | None]):
     """One of several; ends with its key.
 
@@ -203,12 +213,7 @@ class Picker(ModalScreen[str | None]):
         chosen: the keys that hold now; they carry a mark.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,f", "dismiss(None)", "Back"),
-        Binding("enter", "choose", "Choose"),
-        Binding("j", "down", "Down", show=False),
-        Binding("k", "up", "Up", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f", "dismiss(None)", "Back")]
 
     def __init__(
         self, title: str, groups: Sequence[tuple[str, Sequence[tuple[str, str]]]], chosen: Sequence[str]
@@ -228,28 +233,16 @@ class Picker(ModalScreen[str | None]):
             ]
         with Vertical(id="box") as box:
             box.border_title = Content(self._title)
-            yield OptionList(*options, id="choices", markup=False, compact=True)
+            yield Choices(*options, id="choices", markup=False, compact=True)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """The choices are what keys move in."""
-        self.query_one(OptionList).focus()
+        self.query_one(Choices).focus()
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option.id)
-
-    def action_choose(self) -> None:
-        """The one under the cursor."""
-        self.query_one(OptionList).action_select()
-
-    def action_down(self) -> None:
-        """One down."""
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_up(self) -> None:
-        """One up."""
-        self.query_one(OptionList).action_cursor_up()
 
 
 class Sure(ModalScreen[bool]):
@@ -297,12 +290,11 @@ class Keys(ModalScreen[None]):
         self._groups = groups
 
     def compose(self) -> ComposeResult:
-        """Two columns of keys and words."""
-        half = -(-len(self._groups) // 2)
+        """Three columns of keys and words."""
         with Vertical(id="box") as box:
             box.border_title = "Keys"
             with Horizontal(id="columns"):
-                for some in (self._groups[:half], self._groups[half:]):
+                for some in (self._groups[:1], self._groups[1:4], self._groups[4:]):
                     yield Static(_keys(some), markup=False)
         yield Footer(show_command_palette=False)
 
@@ -316,6 +308,7 @@ def _keys(groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Content:
     parts: list[str | tuple[str, str]] = []
     for head, keys in groups:
         parts.append((f"{head}\n", "bold"))
+        wide = max(len(letter) for letter, _ in keys) + 2
         for letter, word in keys:
-            parts += [(f"  {letter:<11}", "$accent"), f"{word}\n"]
+            parts += [(f"  {letter:<{wide}}", "$accent"), f"{word}\n"]
     return Content.assemble(*parts)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import work
+from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from peermesh.ui.app import PeerApp
     from peermesh.ui.model import Model
 
-# Kinds of the feed that are messages: they can be read in full and answered.
-MESSAGES = frozenset({"message", "question", "answer", "done", "notice"})
 GROUPS = ("@repo", "@all")
 
 EVERYWHERE = (
@@ -115,8 +114,8 @@ class Doing(Screen[None]):
             return
         keys = self._keys(value)
         page = Reading(detail.title(value), detail.full(value), keys)
-        self.app.push_screen(page, lambda letter: self._next(letter))
-        if isinstance(value, Item) and value.kind in MESSAGES and value.id:
+        self.app.push_screen(page, self._next)
+        if isinstance(value, Item) and value.message:
             self.look(page, "read", {"message": value.id}, detail.message)
         elif isinstance(value, Item) and value.kind in ("note", "discovery"):
             self.look(page, "notes", {"most": 1_000}, lambda answer: detail.note(value, answer))
@@ -129,7 +128,7 @@ class Doing(Screen[None]):
     @staticmethod
     def _keys(value: Any) -> Sequence[tuple[str, str]]:
         """What can be done with a value that is read."""
-        if isinstance(value, Item) and value.kind in MESSAGES:
+        if isinstance(value, Item) and value.message:
             return (("r", "Reply"),)
         if isinstance(value, Task):
             return (("t", "Take"), ("d", "Done"))
@@ -174,7 +173,7 @@ class Doing(Screen[None]):
     def action_reply(self) -> None:
         """Answer what is chosen; what is no message is answered by one."""
         value = self.pane().value
-        if not isinstance(value, Item) or value.kind not in MESSAGES or not value.id:
+        if not isinstance(value, Item) or not value.message:
             self.action_send()
             return
         blanks = [Blank("text", "Text   (ctrl+j: new line)", hint="enter sends it", large=True)]
@@ -210,13 +209,13 @@ class Doing(Screen[None]):
 
     def action_take(self) -> None:
         """Make the chosen task mine."""
-        self._task("take")
+        self._move_task("take")
 
     def action_reopen(self) -> None:
         """Put the chosen task back on the board."""
-        self._task("reopen")
+        self._move_task("reopen")
 
-    def _task(self, act: str) -> None:
+    def _move_task(self, act: str) -> None:
         value = self.pane().value
         if isinstance(value, Task):
             self.act(acts.task(act, value.id))
@@ -249,23 +248,25 @@ class Doing(Screen[None]):
         if value.state != "running":
             self.tell(Word(f"{value.id} has ended", bad=True))
             return
-        asked = Sure(f"Stop {value.name or value.id}?\n{value.command}", "Stop")
-        self.app.push_screen(asked, lambda yes: self.act(acts.stop(value.id)) if yes else None)
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.act(acts.stop(value.id))
+
+        self.app.push_screen(Sure(f"Stop {value.name or value.id}?\n{value.command}", "Stop"), answered)
 
     def action_log(self) -> None:
         """Read what the chosen job wrote, as it grows."""
         value = self.pane().value
-        if isinstance(value, Job):
-            fields = {"job": value.id, "after": None}
-            page = Reading(f"log of {value.id} {value.name}", Content("…"), (("x", "Stop"),), lambda: fill())
+        if not isinstance(value, Job):
+            return
 
-            def fill() -> None:
-                self.look(
-                    page, "job_log", fields, lambda answer: Content(values.long(answer.get("text"))), end=True
-                )
+        def fill() -> None:
+            self.look(page, "job_log", {"job": value.id, "after": None}, _log, end=True)
 
-            self.app.push_screen(page, lambda letter: self._next(letter))
-            fill()
+        page = Reading(f"log of {value.id} {value.name}", Content("…"), (("x", "Stop"),), fill)
+        self.app.push_screen(page, self._next)
+        fill()
 
     # ------------------------------------------------------------ choosing
 
@@ -299,11 +300,20 @@ class Doing(Screen[None]):
 
     def action_keys(self) -> None:
         """All keys."""
-        own = [
-            (pane.WORD, [(b.key, b.description) for b in pane.BINDINGS if b.key != "enter"])
-            for pane in self.panes
-        ]  # type: ignore[union-attr]
+        own = [(pane.WORD, _bound(pane)) for pane in self.panes]
         self.app.push_screen(Keys([("Everywhere", EVERYWHERE), *own]))
+
+
+def _bound(pane: Pane) -> list[tuple[str, str]]:
+    """The keys of a list and what they do."""
+    return [(one.key, one.description) for one in pane.BINDINGS if isinstance(one, Binding)]
+
+
+def _log(answer: Mapping[str, Any]) -> Content:
+    host = values.short(answer.get("host"))
+    if host:
+        return Content(f"its log is on {host}")
+    return Content(values.long(answer.get("text")) or "nothing yet")
 
 
 def _fill(page: Reading, text: Content, *, end: bool) -> None:

@@ -22,8 +22,11 @@ LISTS = 1.0
 PATIENCE = 10.0
 # Between two tries to reach a sidecar.
 AGAIN = 0.5
-# Items in one answer.
-MOST = 1_000
+# Items in one answer; who has been away asks for more until there are fewer.
+MOST = 500
+# After a sidecar's restart it is asked from so long before what it told last, and what is known is left out: an
+# item's number is its time, and may differ by some between one process and the next.
+OVERLAP = 5_000  # milliseconds
 
 
 class Asked(Protocol):
@@ -37,14 +40,19 @@ class Asked(Protocol):
 
 
 Connect = Callable[[], Asked]
+Knock = Callable[[], Asked | None]
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What happened, in order; ``again`` if it may repeat what was told before, by a sidecar that is new."""
+    """What happened, in order.
+
+    ``again``: it may repeat what was told before, by a sidecar that is new. ``missed``: something before it is lost.
+    """
 
     items: tuple[Item, ...]
-    again: bool
+    again: bool = False
+    missed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +66,26 @@ class Line:
 Told = Picture | News | Line
 
 
+class _Retired(OSError):
+    """The sidecar was ended by intention: it is not for us to start it again."""
+
+
 class Watch:
     """Follows one sidecar, and says what it tells.
 
     Args:
         connect: opens the door; starts the sidecar if it is not there. Raises ``PeerError`` or ``OSError``.
+        knock: the same for a sidecar that runs; ``None`` if none does.
         fields: added to each question, such as ``cwd``.
         say: called in the thread with each value.
     """
 
-    def __init__(self, connect: Connect, fields: Mapping[str, Any], say: Callable[[Told], None]) -> None:
-        self._connect, self._fields, self._say = connect, dict(fields), say
+    def __init__(
+        self, connect: Connect, knock: Knock, fields: Mapping[str, Any], say: Callable[[Told], object]
+    ) -> None:
+        self._connect, self._knock, self._fields, self._say = connect, knock, dict(fields), say
+        self._retired = False
+        self._after = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="peer-ui-door", daemon=True)
 
@@ -84,31 +101,52 @@ class Watch:
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            try:
-                near = self._connect()
-                try:
-                    _Visit(near, self._fields, self._say, self._ended).stay()
-                finally:
-                    near.close()
-            except TimeoutError:
-                self._say(Line(up=False, why="the sidecar does not answer"))
-            except OSError:  # Closed is one: it went away
-                self._say(Line(up=False, why="the sidecar went away"))
-            except PeerError as wrong:
-                self._say(Line(up=False, why=values.short(wrong)))
+            why = self._visit()
+            if why:
+                self._say(Line(up=False, why=why))
             self._ended.wait(AGAIN)
+
+    def _visit(self) -> str:
+        """Be at the door for as long as it answers; why it does not any more."""
+        try:
+            near = self._knock() if self._retired else self._connect()
+            if near is None:
+                return ""  # what was said of it still holds
+            self._retired = False
+            visit = _Visit(near, self._fields, self._say, self._ended, self._after)
+            try:
+                visit.stay()
+            finally:
+                self._after = visit.after
+                near.close()
+        except _Retired:
+            self._retired = True
+            return "the sidecar was ended; the next peer command starts it"
+        except TimeoutError:
+            return "the sidecar does not answer"
+        except OSError:  # Closed is one: it went away
+            return "the sidecar went away"
+        except PeerError as wrong:
+            return values.short(wrong)
+        return ""
 
 
 class _Visit:
     """One connection, from its greeting to its end."""
 
     def __init__(
-        self, near: Asked, fields: dict[str, Any], say: Callable[[Told], None], ended: threading.Event
+        self,
+        near: Asked,
+        fields: dict[str, Any],
+        say: Callable[[Told], object],
+        ended: threading.Event,
+        after: int,
     ) -> None:
         self._near, self._fields, self._say, self._ended = near, fields, say, ended
         self._unknown: set[str] = set()
         self._absent: dict[str, str] = {}
-        self._after: int | None = None
+        self.after = after
+        self._first = True
         self._repo_key: str | None = None
         self._listed = 0.0
 
@@ -133,14 +171,15 @@ class _Visit:
 
     def _news(self) -> bool:
         """Whether something happened; returns when it did, or after the wait."""
-        first = self._after is None
-        fields = {"after": self._after, "most": MOST, "wait": 0.0 if first else WAIT}
-        answer = self._try("feed", WAIT + PATIENCE, **fields)
+        first, self._first = self._first, False
+        after = max(0, self.after - OVERLAP) if first else self.after
+        answer = self._try("feed", WAIT + PATIENCE, after=after, most=MOST, wait=0.0 if first else WAIT)
         items = values.each(answer.get("items"), values.item)
-        if answer:
-            self._after = int(answer.get("after") or 0)
         if items:
-            self._say(News(items, again=first))
+            self._say(News(items, again=first, missed=bool(answer.get("missed"))))
+        self.after = max(self.after, int(answer.get("after") or 0))
+        if answer.get("retire"):
+            raise _Retired
         return bool(items)
 
     def _lists(self) -> None:

@@ -63,7 +63,7 @@ def cell(text: str, look: str = "plain") -> Cell:
 STATUS = {
     "busy": Cell("● busy", "orange"),
     "idle": Cell("○ idle", "blue"),
-    "waiting": Cell("◆ waits for you", "orange"),
+    "waiting": Cell("◆ waiting", "orange"),
     "here": Cell("○ here", "blue"),
     "away": Cell("· away", "dim"),
     "not answering": Cell("! no answer", "orange"),
@@ -73,6 +73,8 @@ KINDS = {
     "message": Cell("» message", "blue"),
     "question": Cell("? question", "orange"),
     "answer": Cell("« answer", "blue"),
+    "done": Cell("= done", "orange"),
+    "notice": Cell("! notice", "orange"),
     "note": Cell("# note", "plain"),
     "discovery": Cell("* discovery", "plain"),
     "claim": Cell("■ claim", "orange"),
@@ -95,6 +97,29 @@ TASKS = {
 def kind(item: Item) -> Cell:
     """What an item of the feed is, as a mark and a word."""
     return KINDS.get(item.kind) or Cell(f"  {item.kind}")
+
+
+# What became of a message of ours.
+STATES = {"queued": "…", "safe": "✓", "held": "⏸", "shown": "✓✓", "refused": "✗"}
+
+
+def happened(one: Item) -> str:
+    """An item of the feed in one line, behind who did it."""
+    first = one.text.partition("\n")[0]
+    beside = f" ({first})" if first else ""
+    if one.message:
+        return f"{STATES.get(one.state, '')} {first}".strip() if one.mine else first
+    if one.kind == "claim":
+        return f"{one.path}{' for longer' if one.state == 'renewed' else ''}{beside}"
+    if one.kind == "release":
+        return one.path or f"all: its session {one.state}"
+    if one.kind in ("edit", "joined", "left"):
+        return f"{one.path} on {first}".strip() if first else one.path
+    if one.kind == "task":
+        return f"{one.state} {one.id[:4]}: {first}"
+    if one.kind == "job":
+        return f"{one.state}: {first}"
+    return f"{first} ({one.path})" if one.path else first
 
 
 def status(session: Session) -> Cell:
@@ -175,4 +200,4 @@ def count(number: int, what: str) -> str:
 
 def took(one: Job) -> str:
     """How long a job runs, or ran."""
-    return since(one.began) if one.state == "running" else span(one.seconds)
+    return since(one.at) if one.state == "running" else span(one.seconds)

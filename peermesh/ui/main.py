@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from peermesh.ui import detail, looks
+from peermesh.ui.acts import Word
 from peermesh.ui.doing import Doing
 from peermesh.ui.door import Line, News, Told
 from peermesh.ui.looks import BLUE, DIM, ORANGE
@@ -118,6 +119,8 @@ class Panel(Doing, Screen[None]):
         elif isinstance(told, News):
             self.model.add(told.items, again=told.again)
             self.redraw("feed")
+            if told.missed:
+                self.tell(Word("some of what happened is not held any more", bad=True))
             return
         elif isinstance(told, Picture):
             self.model.picture = told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,10 @@ from peermesh.ui.values import Item, Picture, Session
 
 # As many as the sidecar keeps; older ones are in `peer log` and `peer notes`.
 FEED = 2_000
+# The sign of what became of a message.
+RECEIPT = "receipt"
+# So much earlier than what came before it, something stands at its time and not at the end.
+LATE = 60.0  # seconds
 # Sessions that went away longer ago than this are not shown.
 LATELY = 86_400.0  # seconds
 # Of tasks and jobs that are over so many are shown.
@@ -46,17 +50,25 @@ class Model:
         self.filter = Filter()
         self.items: deque[Item] = deque(maxlen=FEED)
 
-    def add(self, items: Iterable[Item], *, again: bool) -> None:
+    def add(self, items: Sequence[Item], *, again: bool = False) -> None:
         """Take what happened; of what is told *again*, after a sidecar's restart, only what was not there."""
-        if not again or not self.items:
-            self.items.extend(items)
-            return
-        known = {item.gist for item in self.items}
-        new = [item for item in items if item.gist not in known]
-        if new and new[0].at < self.items[-1].at:  # something was missed in between: by time, then
-            self.items = deque(sorted((*self.items, *new), key=lambda item: item.at), maxlen=FEED)
-        else:
-            self.items.extend(new)
+        said = [item for item in items if item.kind != RECEIPT]
+        states = {item.id: item.state for item in items if item.kind == RECEIPT}
+        if again and self.items:
+            known = {item.gist for item in self.items}
+            said = [item for item in said if item.gist not in known]
+        late = bool(said and self.items and said[0].at < self.items[-1].at - LATE)
+        self.items.extend(said)
+        if late:  # something was missed in between
+            self.items = deque(sorted(self.items, key=lambda item: item.at), maxlen=FEED)
+        if states:
+            self._receipts(states)
+
+    def _receipts(self, states: dict[str, str]) -> None:
+        """What became of messages stands at them, and not in lines of its own."""
+        for at, item in enumerate(self.items):
+            if item.message and states.get(item.id, item.state) != item.state:
+                self.items[at] = replace(item, state=states[item.id])
 
     def narrow(self, **change: Any) -> None:
         """Change the filter."""
@@ -111,7 +123,9 @@ class Model:
     def people(self) -> list[str]:
         """Who can be chosen: those who are known, and those whom the feed speaks of."""
         near = [one.address for one in sorted(self.picture.sessions, key=order) if not one.mine]
-        return list(dict.fromkeys([*near, *sorted({item.who for item in self.items if item.who})]))
+        return list(
+            dict.fromkeys([*near, *sorted({item.who for item in self.items if item.who and not item.mine})])
+        )
 
 
 def _without_old(found: list[Value]) -> list[Value]:

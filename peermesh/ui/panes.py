@@ -41,8 +41,8 @@ class Sessions(Pane):
     EMPTY = "No session is here. Start Claude Code in this project."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "screen.send", "Send"),
-        Binding("o", "screen.only", "Only it"),
-        Binding("a", "screen.everywhere", "All projects"),
+        Binding("o", "screen.only", "Only"),
+        Binding("a", "screen.everywhere", "All"),
     ]
 
     def __init__(self) -> None:
@@ -61,7 +61,9 @@ class Sessions(Pane):
         lately = ", ".join(f"{path} {looks.since(when)}" for path, when in one.files[:3])
         more = f", +{len(one.files) - 3}" if len(one.files) > 3 else ""
         tree = f"in {one.worktree} · " if one.near and one.worktree not in ("", one.repo) else ""
-        below = f"{where}{tree}edits {lately}{more}" if lately else (where or tree.removesuffix(" · "))
+        below = f"{where}{tree}" + (
+            f"edits {lately}{more}" if lately else "no edits lately" if one.here else ""
+        )
         focus = one.focus or " ".join(f"@role:{role}" for role in one.roles)
         return Row(
             (
@@ -93,7 +95,7 @@ class Feed(Pane):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "screen.reply", "Reply"),
         Binding("s", "screen.send", "Send"),
-        Binding("o", "screen.only", "Only it", show=False),
+        Binding("o", "screen.only", "Only", show=False),
     ]
 
     def __init__(self) -> None:
@@ -103,16 +105,15 @@ class Feed(Pane):
             Column("WHO", 20, wide=34),
             Column("TEXT"),
         ]
-        super().__init__(columns, self._row, id, follow=True, id="feed")
+        super().__init__(columns, self._row, _same, follow=True, id="feed")
 
     @staticmethod
     def _row(one: Item) -> Row:
         kind = looks.kind(one)
-        who = f"{one.who} → {one.to}" if one.to else one.who
-        first = one.text.partition("\n")[0]
-        said = " ".join(filter(None, (one.path, first))) if one.path not in first else first
-        text = f"{said} ({one.state})" if one.state and one.state not in said else said
-        return Row((cell(looks.clock(one.at), "dim"), kind, cell(who, "strong"), cell(text, _look(one))))
+        by = "you" if one.mine else one.who
+        who = f"{by} → {one.to}" if one.to else by
+        text = cell(looks.happened(one), _look(one))
+        return Row((cell(looks.clock(one.at), "dim"), kind, cell(who, "strong"), text))
 
     @staticmethod
     def who(value: Item) -> str:
@@ -123,6 +124,10 @@ class Feed(Pane):
     def words(value: Item) -> str:
         """All its texts."""
         return f"{value.kind} {value.who} {value.to} {value.path} {value.text} {value.state} {value.id}"
+
+
+def _same(one: Item) -> object:
+    return one.at, one.gist
 
 
 def _look(one: Item) -> str:
@@ -250,12 +255,14 @@ class Jobs(Pane):
 def order(value: Value) -> tuple[Any, ...]:
     """Where a value stands in its list: what matters now comes first."""
     if isinstance(value, Session):
-        return not value.here, not value.near, value.person, value.name.casefold(), value.id
+        calm = value.status != "waiting"
+        name = value.name.casefold()
+        return not value.here, not value.near, value.person, calm, value.host, name, value.id
     if isinstance(value, Task):
         ranks = {"taken": 0, "open": 1, "done": 3, "dropped": 4}
         return ranks.get(value.state, 2) + (value.state == "open" and bool(value.waits_for)), -value.changed
     if isinstance(value, Job):
-        return value.state != "running", -value.began
+        return value.state != "running", -value.at
     if isinstance(value, Claim):
         return not value.mine, value.path
     return (value.at,)

@@ -253,7 +253,7 @@ class Rows(ScrollView, Generic[V], can_focus=True):
             ground += self._style("cursor" if self.has_focus else "cursor-away")
         elif number == self._hover:
             ground += self._style("hover")
-        mark = ("▌ " if self.has_focus else "│ ") if number == self._cursor else "  "
+        mark = self._cursor_mark() if number == self._cursor else "  "
         row = self._draw(self._values[number])
         if part:
             text = fit(f"  {row.below.text}", width - GUTTER)
@@ -261,6 +261,10 @@ class Rows(ScrollView, Generic[V], can_focus=True):
                 [self._mark(mark, ground), Segment(text, ground + self._style(row.below.look))], width
             )
         return self._strip(list(row.cells), width, ground, mark)
+
+    def _cursor_mark(self) -> str:
+        """By which the cursor is seen without colours too; a list that is not used has none."""
+        return "▌ " if self.has_focus else "│ " if self.has_class("-active") else "  "
 
     def _mark(self, mark: str, ground: Style) -> Segment:
         return Segment(mark, ground + self._style("orange"))

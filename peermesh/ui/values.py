@@ -49,8 +49,10 @@ class Item:
     """Something that happened."""
 
     at: float  # wall clock, seconds
-    kind: str
+    kind: str  # of a message: what kind of one
+    message: bool
     who: str  # with its host, if that is another one
+    mine: bool
     to: str
     text: str
     id: str
@@ -60,6 +62,8 @@ class Item:
     @property
     def gist(self) -> tuple[object, ...]:
         """What makes it the same thing when another sidecar tells of it."""
+        if self.message:
+            return "message", self.id
         return self.kind, self.id, self.who, self.to, self.path, self.state, self.text, round(self.at)
 
 
@@ -106,12 +110,13 @@ class Job:
     by: str
     host: str
     mine: bool
-    began: float  # wall clock, seconds
+    at: float  # when it began, or ended; wall clock, seconds
     seconds: float
     line: str
     branch: str
     told: tuple[str, ...]
     kind: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +190,14 @@ def sessions(answer: Mapping[str, Any], repo_key: str, now: float) -> tuple[Sess
 
 def item(row: Mapping[str, Any]) -> Item:
     """One item of the answer to ``feed``."""
+    kind = short(row.get("kind"), 20) or "event"
     return Item(
         at=_number(row.get("at")),
-        kind=short(row.get("kind"), 20) or "event",
+        kind=short(row.get("what"), 20) or kind if kind == "message" else kind,
+        message=kind == "message",
         who=address(row.get("who"), row.get("host")),
-        to=short(row.get("to"), 120),
+        mine=bool(row.get("mine")),
+        to=short(row.get("group") or row.get("to"), 120),
         text=long(row.get("text"))[:TEXT],
         id=short(row.get("id"), 60),
         path=short(row.get("path")),
@@ -251,10 +259,11 @@ def job(row: Mapping[str, Any], now: float) -> Job:
         by=short(row.get("by"), 60),
         host=short(row.get("host"), 60),
         mine=bool(row.get("mine")),
-        began=now - _number(row.get("age")),
+        at=now - _number(row.get("age")),
         seconds=_number(row.get("seconds")),
         line=short(row.get("line")),
         branch=short(row.get("branch"), 100),
         told=tuple(short(one, 60) for one in row.get("told") or ()),
         kind=short(row.get("kind"), 20),
+        why=short(row.get("why")),
     )

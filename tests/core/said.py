@@ -70,7 +70,7 @@ class Host:
 
     def note(self, by: str, text: str, at: float = 0.0) -> Event:
         """A note."""
-        return self.say("note", by, at, text=text, discovery=False, paths=[])
+        return self.say("note", by, at, text=text, discovery=False, paths=[], sent=[])
 
     def task(self, by: str, title: str, *after: Event, at: float = 0.0) -> Event:
         """A task is made."""

@@ -38,7 +38,7 @@ GOOD: dict[str, dict[str, Any]] = {
     What.RENEW: {"claim": 7, "lease": 60.0, "why": ""},
     What.RELEASE: {"claims": [7, 8]},
     What.GONE: {"died": True, "why": "its terminal was closed"},
-    What.NOTE: {"text": "two\nlines", "discovery": True, "paths": ["src/a.py"]},
+    What.NOTE: {"text": "two\nlines", "discovery": True, "paths": ["src/a.py"], "sent": ["bbbbbbbb"]},
     What.TASK: {"title": "restyle", "after": [TASK]},
     What.TAKE: {"task": TASK, "to": "aaaaaaaa", "to_name": "build@desktop"},
     What.VERDICT: {

@@ -400,6 +400,16 @@ def test_its_own_task_does_not_return() -> None:
     check_once(session, {"taken_away": ["first"]})
 
 
+def test_its_own_task_that_it_waits_for() -> None:
+    """Another closes it: that is told once, and not a second time as what the session waited for."""
+    host = Host()
+    first = host.task("a", "first")
+    mine = host.task("a", "mine", first)
+    session = Session(events=[first, mine, host.take("a", mine), host.take("a", first)])
+    session.hear(host.word("done", "b", first))
+    check_once(session, {"taken_away": ["first"]})
+
+
 def test_a_task_that_waits_for_nothing_any_more() -> None:
     """What was finished before the session had the task, or after it finished its own, is no news."""
     host = Host()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from peermesh.core.claims import Claim
 from peermesh.core.events import NOTE_LIMIT, PATH_LIMIT, TITLE_LIMIT, WHY_LIMIT, EventId
-from peermesh.core.names import tidy
+from peermesh.core.names import line, tidy
 from peermesh.core.news import NOTES_TOLD, News
 from peermesh.core.picture import Edit, Note
 from peermesh.core.tasks import Task
@@ -183,12 +183,20 @@ def test_the_first_is_shown_before_the_second() -> None:
     assert len(shown) > 4
 
 
-def test_only_so_many_lines_as_fit() -> None:
-    """What has no room is left out as a whole."""
-    assert recap.line_by_line(["aaa", "bbb", "c"], 8) == "aaa\nbbb"
-    assert recap.line_by_line(["aaa", "bbb", "c"], 9) == "aaa\nbbb\nc"
-    assert recap.line_by_line(["aaaa"], 3) == ""
-    assert recap.line_by_line([], 3) == ""
+def test_what_has_no_room_is_left_out_whole() -> None:
+    """A long part does not take the place of the short ones behind it."""
+    kept = Kept(
+        state=[{"key": "k", "text": "x" * 2_000}],
+        claims=[{"path": "x" * 512, "left": 60.0}],
+        owed=[("aaaaaaaa-1", "bob", "x" * 200)] * 4,
+        unread=1,
+        open_tasks=2,
+    )
+    said = recap.recap(kept, 700)
+    assert len(said) <= 700
+    assert "peer state show" in said
+    assert said.endswith("1 unread message comes by itself.\n2 open on the task board: peer task.")
+    assert recap.recap(kept, 90) == "1 unread message comes by itself.\n2 open on the task board: peer task."
 
 
 ANY = st.text(max_size=500)
@@ -554,3 +562,22 @@ def test_hostile_words_in_the_briefing(it: str, many: int) -> None:
     for said in (text.briefing(me, others), text.renamed(me)):
         check_clean(said)
         assert "\n" not in said
+
+
+@given(KEPT, TEXTS, st.lists(TEXTS, max_size=9))
+def test_a_start_has_at_most_400_tokens(kept: Kept, name: str, names: list[str]) -> None:
+    """With the briefing, whatever anybody is called."""
+    me = card("a", name=tidy(name) or "a")
+    others = [card(name=tidy(one) or "b", branch=line(one, 100), repo_key=me.repo_key) for one in names]
+    briefing = text.briefing(me, others)
+    said = f"{briefing}\n{recap.recap(kept, min(recap.ROOM, recap.START_ROOM - len(briefing)))}"
+    assert len(briefing) / 3.5 <= 150
+    assert len(said) / 3.5 <= 401
+
+
+@pytest.mark.parametrize("name", ["$(reboot)", "`reboot`", "a;reboot", "a|reboot", "a&reboot", "a>b", "it's"])
+def test_a_name_is_no_command(name: str) -> None:
+    """What the model is told to type names the other by its id where a shell would make more of its name."""
+    held = claim("x", name=name)
+    assert f'peer ask {held.by} "…"' in warning.claimed("x", held, name, NOW)
+    assert f'peer ask {held.by} "…"' in warning.edited("x", edit("x", by=held.by), name, NOW)

@@ -60,7 +60,7 @@ def test_json_of_every_question(session: Sessions) -> None:
     one = session("a")
     session("b")
     one.send("b", "x")
-    quick = ("list", "inbox", "sent", "name", "role", "focus", "up", "status", "log")
+    quick = ("list", "inbox", "sent", "name", "role", "focus", "up", "status")
     for name in quick:
         assert one.peer(name, "--json").json is not None
     assert one.peer("send", "b", "y", "--json").json["messages"][0]["state"] == "safe"

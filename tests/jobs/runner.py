@@ -1,0 +1,43 @@
+"""`peer run` without a sidecar: ``runner.py ROOT [--detach] CMD…``. Prints nothing of its own but what is wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from peermesh.jobs import foreground, program, record
+
+
+def main(root: str, *words: str) -> int:
+    """Run *words* as a job of the state directory *root*; its directory is put into the file ``ROOT/newest``."""
+    detached = words[0] == "--detach"
+    argv = words[1:] if detached else words
+    near = foreground.summon()
+    try:
+        path = program.find(argv[0])
+        job = record.JobRecord(
+            id="", argv=argv, started=time.time(), boot=record.boot_id(), detached=detached
+        )
+        job, directory = record.create(root, job)
+        with open(os.path.join(root, "newest.new"), "w", encoding="utf-8") as file:
+            file.write(directory)
+        os.replace(os.path.join(root, "newest.new"), os.path.join(root, "newest"))
+        wanted = foreground.Wanted(directory, root, path, argv)
+        if detached:
+            print(foreground.detach(near, wanted))
+            return 0
+        return foreground.Foreground(near).run(wanted)
+    except foreground.CannotRunError as wrong:
+        print(wrong, file=sys.stderr)
+        return program.exit_code(wrong)
+    except foreground.SupervisorDiedError:
+        print("supervisor died", file=sys.stderr)
+        return 1
+    except foreground.LeftError as left:
+        print("left", file=sys.stderr)
+        return 128 + left.sign
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
