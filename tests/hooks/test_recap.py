@@ -580,4 +580,5 @@ def test_a_name_is_no_command(name: str) -> None:
     """What the model is told to type names the other by its id where a shell would make more of its name."""
     held = claim("x", name=name)
     assert f'peer ask {held.by} "…"' in warning.claimed("x", held, name, NOW)
-    assert f'peer ask {held.by} "…"' in warning.edited("x", edit("x", by=held.by), name, NOW)
+    other = edit("x")
+    assert f'peer ask {other.by} "…"' in warning.edited("x", other, name, NOW)
