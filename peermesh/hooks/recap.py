@@ -17,7 +17,7 @@ FENCE = "peer-news"
 # Characters of what is told at a start, with the briefing, at most 400 tokens; of what is told again; of each part.
 START_ROOM = 1_400
 ROOM = 1_000
-STATE_ROOM, TASKS_ROOM, CLAIMS_ROOM, QUESTIONS_ROOM = 310, 150, 100, 220
+STATE_ROOM, TASKS_ROOM, CLAIMS_ROOM, QUESTIONS_ROOM = 265, 140, 95, 220
 # Characters and lines of what changed, at one turn.
 NEWS_ROOM, NEWS_LINES = 900, 8
 NOTE_ROOM = 240

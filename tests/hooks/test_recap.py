@@ -582,3 +582,28 @@ def test_a_name_is_no_command(name: str) -> None:
     assert f'peer ask {held.by} "…"' in warning.claimed("x", held, name, NOW)
     other = edit("x")
     assert f'peer ask {other.by} "…"' in warning.edited("x", other, name, NOW)
+
+
+def test_no_part_is_left_out() -> None:
+    """However much there is of each, something of each is told, and where the rest is."""
+    asked = [("aaaaaaaa-1", "bob", "x" * 200)] * 4
+    full = Kept(
+        state=[{"key": "k", "text": "x" * 2_000}],
+        tasks=[row("x" * 200)] * 3,
+        claims=[{"path": "x" * 512, "left": 60.0}],
+        owed=asked,
+        asked=asked,
+        unread=3,
+        open_tasks=2,
+    )
+    said = recap.recap(full)
+    for one in (
+        "peer state show",
+        "peer task list",
+        "peer claims",
+        "peer inbox",
+        "peer sent",
+        "3 unread",
+        "2 open",
+    ):
+        assert one in said

@@ -1,0 +1,1 @@
+"""Jobs: a supervisor and the command in the foreground, without sidecars."""
