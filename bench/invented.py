@@ -118,16 +118,22 @@ def peer(number: int, row: tuple[Any, ...], now: float) -> dict[str, Any]:
     name, host, here, status, since, branch, worktree, focus, files = row
     edits = [{"path": path, "age": 70.0 + 190 * at} for at, path in enumerate(files)]
     return {
-        **{"id": f"peer000{number}", "name": name, "host": host or "laptop", "person": False, "repo": "shop"},
-        **{"repo_key": "remote:shop", "branch": branch, "worktree": worktree, "cwd": "", "roles": []},
-        **{
-            "focus": focus,
-            "status": status,
-            "since": now - since,
-            "active": now - 3,
-            "here": here,
-            "files": edits,
-        },
+        "id": f"peer000{number}",
+        "name": name,
+        "host": host or "laptop",
+        "person": False,
+        "repo": "shop",
+        "repo_key": "remote:shop",
+        "branch": branch,
+        "worktree": worktree,
+        "cwd": "",
+        "roles": [],
+        "focus": focus,
+        "status": status,
+        "since": now - since,
+        "active": now - 3,
+        "here": here,
+        "files": edits,
     }
 
 

@@ -117,10 +117,10 @@ def _past(wanted: _Wanted) -> tuple[list[dict[str, Any]], int]:
 
 def _coming(after: int) -> Iterator[dict[str, Any]]:
     """What happens, for ever; a sidecar that dies is started again."""
-    near = link.door()
+    near, cwd = link.door(), here()
     while True:
         try:
-            answer = near.ask("feed", timeout=2 * WAIT, cwd=here(), after=after, most=PAGE, wait=WAIT)
+            answer = near.ask("feed", timeout=2 * WAIT, cwd=cwd, after=after, most=PAGE, wait=WAIT)
         except NoSidecar:
             near = _next()
             continue

@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    Program = tuple[bytes, list[bytes], dict[bytes, bytes]]
+
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # Linux's numbers for them
 
 # Signals with which Python ignores what a program expects to end it.
@@ -32,12 +34,11 @@ def adopt() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def start(path: bytes, argv: list[bytes], streams: Sequence[int], terminal: int) -> int:
+def start(program: Program, streams: Sequence[int], terminal: int) -> int:
     """Start a program in a process group of its own; returns when it runs.
 
     Args:
-        path: the program's file.
-        argv: its words, the first one its name.
+        program: its file, its words (the first one its name), and its environment.
         streams: what becomes its standard input, output and error.
         terminal: its terminal, of which it becomes the foreground group; -1 for none.
 
@@ -51,7 +52,7 @@ def start(path: bytes, argv: list[bytes], streams: Sequence[int], terminal: int)
     pid = os.fork()
     if not pid:
         try:
-            _become(path, argv, streams, terminal, parent)
+            _become(program, streams, terminal, parent)
         except OSError as wrong:
             os.write(tell, struct.pack("i", wrong.errno or errno.EIO))
         finally:
@@ -68,7 +69,8 @@ def start(path: bytes, argv: list[bytes], streams: Sequence[int], terminal: int)
     return pid
 
 
-def _become(path: bytes, argv: list[bytes], streams: Sequence[int], terminal: int, parent: int) -> None:
+def _become(program: Program, streams: Sequence[int], terminal: int, parent: int) -> None:
+    path, argv, env = program
     os.setpgid(0, 0)
     if terminal >= 0:
         # We are in the background of it until then, and who changes something from there is stopped.
@@ -83,12 +85,12 @@ def _become(path: bytes, argv: list[bytes], streams: Sequence[int], terminal: in
         signal.signal(sign, signal.SIG_DFL)
     _end_with(parent)
     try:
-        os.execve(path, argv, os.environb)
+        os.execve(path, argv, env)
     except OSError as wrong:
         if wrong.errno != errno.ENOEXEC:
             raise
         # A script without a first line that says what runs it: a shell does, as with all who start programs.
-        os.execve(b"/bin/sh", [b"sh", path, *argv[1:]], os.environb)
+        os.execve(b"/bin/sh", [b"sh", path, *argv[1:]], env)
 
 
 def _end_with(parent: int) -> None:

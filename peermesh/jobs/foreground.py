@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from peermesh import config
-from peermesh.jobs.setting import NULL, OWN, PIPE, SAME, TERMINAL
+from peermesh.jobs.setting import NULL, OWN, PIPE, SAME, TERMINAL, environment
 from peermesh.jobs.talk import Talk
 from peermesh.jobs.terminal import Terminal
 
@@ -77,7 +77,7 @@ def summon() -> Talk:
         os.setsid()
         far.set_inheritable(True)
         words = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _RUN, _PACKAGE, str(far.fileno())]
-        os.execv(words[0], words)
+        os.execve(words[0], words, environment())
     finally:
         os._exit(127)
 

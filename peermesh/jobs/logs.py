@@ -30,17 +30,22 @@ def read_log(directory: str, after: int | None, most: int = BLOCK) -> tuple[str,
     older, newer = (_size(directory, name) for name in (files.OLDER, files.LOG))
     end, begin = base + newer, base - older
     at = max(begin, end - LAST if after is None else after)
-    name, where = (files.OLDER, at - begin) if at < base else (files.LOG, at - base)
-    try:
-        with open(os.path.join(directory, name), "rb") as file:
-            file.seek(where)
-            data = file.read(most)
-    except OSError:
-        data = b""
+    data = _part(directory, files.OLDER, at - begin, most) if at < base else b""
+    if at + len(data) >= base:
+        data += _part(directory, files.LOG, at + len(data) - base, most - len(data))
     if _base(directory) != base:
         return read_log(directory, after, most)  # the log was begun anew meanwhile
     data = _whole(data)
     return data.decode("utf-8", "replace"), at + len(data)
+
+
+def _part(directory: str, name: str, where: int, most: int) -> bytes:
+    try:
+        with open(os.path.join(directory, name), "rb") as file:
+            file.seek(where)
+            return file.read(most)
+    except OSError:
+        return b""
 
 
 def _base(directory: str) -> int:

@@ -15,6 +15,19 @@ OWN, NULL, PIPE, TERMINAL = "own", "null", "pipe", "terminal"
 SAME = "same"  # of standard error: it goes where standard output goes
 
 
+def environment() -> dict[bytes, bytes]:
+    """The person's environment: without the locale that Python sets for itself where there is none."""
+    found = dict(os.environb)
+    if b"LC_CTYPE" in found:
+        try:
+            with open("/proc/self/environ", "rb") as file:
+                if b"\0LC_CTYPE=" not in b"\0" + file.read():
+                    del found[b"LC_CTYPE"]
+        except OSError:
+            return found  # a system without it
+    return found
+
+
 class Setting:
     """As the command that asked for it said it.
 
@@ -63,7 +76,7 @@ class Setting:
                 theirs.append(theirs[1] if kind == SAME else number)
         if self.slave >= 0:
             child.own_terminal(self.slave)
-        pid = child.start(self._path, self._argv, theirs, self.slave)
+        pid = child.start((self._path, self._argv, environment()), theirs, self.slave)
         for fd in mine:
             os.close(fd)
         followers = self._followers + [-1] * (len(sources) - len(self._followers))

@@ -56,7 +56,7 @@ class Supervisor:
         self._slave = setting.slave
         self._streams = [Stream(*one, self._log) for one in sources]
         self._status: int | None = None
-        self._ended = 0.0
+        self._ended = self._until = 0.0
         self._stopping, self._kill_at = False, 0.0
         self._line, self._line_at = "", self._began + PACE
 
@@ -121,8 +121,9 @@ class Supervisor:
             return False
         now = time.monotonic()
         if self._stopping and now < self._kill_at and self._remaining():
+            self._until = now + LINGER
             return False
-        return now > self._ended + LINGER or all(one.source < 0 for one in self._streams)
+        return now > self._until or all(one.source < 0 for one in self._streams)
 
     def _remaining(self) -> list[int]:
         """What came of the program and lives on."""
@@ -159,18 +160,16 @@ class Supervisor:
         if self._status is None:
             due += [self._kill_at] if self._kill_at else []
             due += [self._line_at] if any(one.at > self._line_at - PACE for one in self._streams) else []
-        elif any(one.source >= 0 for one in self._streams):
-            due.append(self._ended + LINGER)
-        if self._status is not None and self._stopping:
+        elif self._stopping and now < self._kill_at:
             due.append(now + LOOK)
+        elif any(one.source >= 0 for one in self._streams):
+            due.append(self._until)
         return max(0.0, min(due) - now) if due else None
 
     def _keep_time(self) -> None:
         now = time.monotonic()
         if self._kill_at and now >= self._kill_at and self._status is None:
-            self._kill_at = 0.0
-            self._signal(signal.SIGKILL)
-            child.signal_all(self._remaining(), signal.SIGKILL)
+            self._kill()
         if now >= self._line_at and self._streams:
             self._tell_line(now)
 
@@ -202,8 +201,8 @@ class Supervisor:
         if word == b"stop":
             self._stop()
         elif word == b"kill":
-            self._stop()
-            self._kill_at = time.monotonic()
+            self._stopping = True
+            self._kill()
         else:
             sign = getattr(signal, f"SIG{word.decode('ascii', 'replace')}", None)
             if isinstance(sign, signal.Signals):
@@ -214,6 +213,11 @@ class Supervisor:
             self._stopping, self._kill_at = True, time.monotonic() + PATIENCE
             self._signal(signal.SIGTERM)
             self._signal(signal.SIGCONT)
+
+    def _kill(self) -> None:
+        self._kill_at = 0.0
+        self._signal(signal.SIGKILL)
+        child.signal_all(self._remaining(), signal.SIGKILL)
 
     def _signal(self, sign: signal.Signals) -> None:
         if self._status is None:
@@ -232,6 +236,7 @@ class Supervisor:
                 self._near.say(stopped=os.WSTOPSIG(status))
             elif pid == self._pid:
                 self._status, self._ended = status, time.monotonic()
+                self._until = self._ended + LINGER
                 self._leave_terminal()
 
     def _leave_terminal(self) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from peermesh.core.happenings import TEXT_LIMIT, Happening, reached, said
-from peermesh.core.script import Keep, KeepIn, KeepOut, MoveOut
-from peermesh.core.words import Card, Message, PeerId, State, further
+from peermesh.core.happenings import TEXT_LIMIT, Happening
+from peermesh.core.script import Keep
+from peermesh.core.words import Card, PeerId
 from peermesh.errors import PeerError, TooMany
+from peermesh.sidecar.mailnews import MailNews
 from peermesh.sidecar.stream import Stream, Waiter
 
 if TYPE_CHECKING:
@@ -36,13 +36,8 @@ PACE = 0.05  # seconds
 GATHER = 0.005  # seconds
 # Questions that wait at once.
 WAITERS = 256
-# Messages of each direction with which a stream begins, and ours whose way is remembered.
-SEED, REMEMBERED = 200, 2_000
 # Who was answered asks again within this, if it follows.
 NEXT = 5.0  # seconds
-
-# The times that the outbox keeps of a message.
-_TIMES = {"safe_at": State.SAFE, "held_at": State.HELD, "shown_at": State.SHOWN}
 
 
 class Feed:
@@ -62,9 +57,9 @@ class Feed:
         people: Callable[[], Mapping[PeerId, Card]],
         post: Callable[[], Post],
     ) -> None:
-        self._shared, self._scope, self._people, self._post = shared, scope, people, post
+        self._shared, self._scope, self._people = shared, scope, people
         self._streams: dict[str, Stream] = {}
-        self._sent: dict[int, tuple[Message, State]] = {}  # without bodies
+        self._mail = MailNews(post, lambda: scope.me.id)
         self._written: list[tuple[list[Keep], float]] = []  # by the mailbox, and not looked at yet
         self._stirred: asyncio.TimerHandle | None = None
         self.verbs: dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]] = {
@@ -152,23 +147,10 @@ class Feed:
         self._take_mail()  # it stands in the mailbox, and would come twice
         stream = Stream()
         stream.people = self._here(repo)
-        past = [*self._messages(), *self._events(repo, stream)]
+        past = [*self._mail.past(), *self._events(repo, stream)]
         for item in sorted(map(self._item, past), key=lambda one: one["at"]):
             stream.add(item)
         return stream
-
-    def _messages(self) -> Iterable[Happening]:
-        mailbox = self._post().mailbox
-        for message, state, came_at, _ in mailbox.inbox(SEED):
-            yield said(message, came_at, state)
-        for message, known in mailbox.sent(SEED):
-            if message.to == self._scope.me.id:
-                continue
-            refused = known["state"] == State.REFUSED
-            yield said(message, message.said_at, State.REFUSED if refused else State.QUEUED)
-            for key, state in _TIMES.items():
-                if known[key] is not None:
-                    yield reached(message, known[key], state)
 
     def _events(self, repo: str, stream: Stream) -> Iterable[Happening]:
         """What the log has of *repo* that *stream* was not told."""
@@ -268,42 +250,12 @@ class Feed:
 
     def _take_mail(self) -> None:
         written, self._written = self._written, []
-        told = [one for keeps, clock in written for keep in keeps for one in self._mail(keep, clock)]
+        told = [one for keeps, clock in written for keep in keeps for one in self._mail.of(keep, clock)]
         items = [self._item(one) for one in told]
         for stream in self._streams.values() if items else ():
             for item in items:
                 stream.add(item)
             self._wake(stream)
-
-    def _mail(self, keep: Keep, clock: float) -> Iterable[Happening]:
-        match keep:
-            case KeepIn(message):
-                yield said(message, clock, State.SAFE)
-            case KeepOut(message) if message.to != self._scope.me.id:
-                self._remember(message, State.QUEUED)
-                yield said(message, message.said_at, State.QUEUED)
-            case MoveOut(ns, state, why, by):
-                for n in ns:
-                    ours, before = self._known(n)
-                    if ours is not None and by in ("", ours.to) and further(state, before):
-                        self._remember(ours, state)
-                        yield reached(ours, clock, state, why)
-
-    def _remember(self, message: Message, state: State) -> None:
-        self._sent.pop(message.id.n, None)
-        self._sent[message.id.n] = replace(message, body=""), state
-        while len(self._sent) > REMEMBERED:
-            del self._sent[next(iter(self._sent))]
-
-    def _known(self, n: int) -> tuple[Message | None, State]:
-        """Message *n* of ours, and the state that was told last."""
-        if n in self._sent:
-            return self._sent[n]
-        try:
-            message = self._post().mailbox.outgoing(n)
-        except PeerError:
-            return None, State.QUEUED  # what the mailbox does not give just now cannot be told of
-        return (message if message.to != self._scope.me.id else None), State.QUEUED
 
     # ------------------------------------------------------------ the end
 

@@ -31,7 +31,7 @@ PAUSE, LONGEST_PAUSE = 5.0, 60.0
 
 NO_CHILD = "its exit code cannot be known: it was no child of peer"
 
-Tells = Callable[["Post", "Sequence[Kept]"], None]
+Tells = Callable[["Post", "Sequence[Kept]"], bool]
 Goes = Callable[["PeerId", "Sequence[Kept]"], None]
 
 
@@ -41,7 +41,7 @@ class JobKeeping:
     Args:
         sidecar: it.
         shelf: the jobs of this host.
-        tell: has the peer of a post tell how jobs ended.
+        tell: has the peer of a post tell how jobs ended, and says whether all could be told.
         goes: tells how far the running jobs of an owner are.
     """
 
@@ -52,6 +52,11 @@ class JobKeeping:
             PeerId, tuple[float, float]
         ] = {}  # when to try whose telling again, and the pause
         self._tidied = time.monotonic() - TIDY
+
+    @property
+    def watching(self) -> bool:
+        """Whether the end of any process is waited for."""
+        return bool(self._watched)
 
     def mind(self) -> None:
         """Every few seconds, and when somebody says that something changed."""
@@ -140,8 +145,7 @@ class JobKeeping:
         try:
             self._sidecar.posts.stand_in(owner)
             post = self._sidecar.posts.get(owner)
-            if post is not None:
-                self._tell(post, ended)
+            if post is not None and self._tell(post, ended):
                 del self._patience[owner]
         except Busy:
             self._patience[owner] = now, PAUSE

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from peermesh.core.clean import clean
 from peermesh.core.names import line
 from peermesh.core.words import NAME_LIMIT, Card, PeerId
 from peermesh.errors import BadUsage, LanOff, NoSuchJob, PeerError, TooMany
@@ -16,6 +15,7 @@ from peermesh.jobs.record import EndRecord, JobRecord, Listener
 from peermesh.sidecar import roster
 from peermesh.sidecar.heralding import Herald
 from peermesh.sidecar.jobkeeping import JobKeeping
+from peermesh.sidecar.jobrows import JobRows
 from peermesh.sidecar.shelf import Kept, Shelf, of_owner, one_line, plain
 from peermesh.sidecar.telling import Teller
 from peermesh.sidecar.where import look
@@ -35,6 +35,9 @@ RUNNING = 500
 WORDS, NAMED = 200, 30
 # Repos of which `peer jobs --all` asks what other hosts told.
 REPOS = 8
+
+# What could not be told, on a full disk or for the length of a chain, is tried again after this.
+AGAIN = 5.0  # seconds
 
 STOPPED = "nobody waits for it any more"
 
@@ -56,7 +59,9 @@ class JobDesk:
         self._teller = Teller(commons.card_of, sidecar.log)
         self._herald = Herald(commons.shared, lambda: bool(sidecar.trust.read().hosts))
         self._keeping = JobKeeping(sidecar, self._shelf, self._finish, self._goes)
+        self._rows = JobRows(commons)
         self._kept, self._wrong = False, ""
+        self._again = 0.0  # when to try to tell again what could not be told
         self.verbs: dict[str, Verb] = {
             "job_begin": self._begin,
             "jobs": self._jobs,
@@ -83,26 +88,32 @@ class JobDesk:
 
     def _look(self) -> None:
         self._kept = self._sidecar.keeper.holds
-        mine = of_owner(self._shelf.look(), self._sidecar.card.id)
-        self._finish(self._sidecar.post, [one for one in mine if one.end is not None and not one.told])
+        mine, now = of_owner(self._shelf.look(), self._sidecar.card.id), time.monotonic()
+        ended = [one for one in mine if one.end is not None and not one.told]
+        if ended and now >= self._again and not self._finish(self._sidecar.post, ended):
+            self._again = now + AGAIN
         self._herald.goes([one for one in mine if one.end is None])
         if self._kept:
             self._keeping.mind()
 
-    def _finish(self, post: Post, ended: Sequence[Kept]) -> None:
-        """These have ended: who waits for it is told by *post*, and it is noted that they were."""
-        if not ended:
-            return
+    def _finish(self, post: Post, ended: Sequence[Kept]) -> bool:
+        """These have ended: who waits for it is told by *post*, and it is noted that they were. Whether all were."""
         by = post.engine.card
         told = self._teller.tell(post, ended)
         self._herald.ended(told, None if by.id == self._sidecar.card.id else by)
         for one in told:
             record.mark_told(one.directory)
+        return len(told) == len(ended)
 
     def _goes(self, owner: PeerId, running: Sequence[Kept]) -> None:
         card = self._commons.card_of(owner)
         if card is not None:
             self._herald.goes(running, card)
+
+    @property
+    def watching(self) -> bool:
+        """Whether this sidecar waits for the end of a process that is none of ours."""
+        return self._keeping.watching
 
     def close(self) -> None:
         """The sidecar ends."""
@@ -177,11 +188,13 @@ class JobDesk:
         place, now = self._scope.of(str(fields["cwd"])), time.time()
         if fields.get("job"):
             one = self._find(str(fields["job"]), place)
-            return {"jobs": [self._whole(one, now) if isinstance(one, Kept) else self._far(one, now)]}
+            return {
+                "jobs": [self._rows.whole(one, now) if isinstance(one, Kept) else self._rows.far(one, now)]
+            }
         everything = bool(fields.get("all"))
         here = [one for one in self._shelf.look() if everything or one.job.repo_key == place.key]
         far = self._elsewhere(place, now, everything=everything)
-        rows = [*(self._near(one, now) for one in here), *(self._far(one, now) for one in far)]
+        rows = [*(self._rows.near(one, now) for one in here), *(self._rows.far(one, now) for one in far)]
         rows.sort(key=lambda row: (row["state"] != "running", row["age"]))
         return {"jobs": rows, "repo": place.repo}
 
@@ -217,71 +230,6 @@ class JobDesk:
             return one
         host = self._commons.host_called(one.host_key)
         raise BadUsage(f"the job {one.id} is on {host}; that is where it can be stopped")
-
-    def _near(self, one: Kept, now: float) -> dict[str, Any]:
-        job, end = one.job, one.end
-        return {
-            "id": job.id,
-            "name": job.name,
-            "cmd": one.cmd,
-            "kind": job.kind,
-            "state": one.state,
-            "code": end.code if end is not None else None,
-            "signal": end.signal if end is not None else "",
-            "why": end.why if end is not None else "",
-            "by": self._commons.shared.called(job.owner, job.owner_name, ""),
-            "host": "",
-            "mine": job.owner == self._sidecar.card.id,
-            "here": True,
-            "reached": True,
-            "age": max(0.0, now - (end.ended if end is not None else job.started)),
-            "seconds": one.seconds(now),
-            "line": one.line(),
-            "branch": job.branch,
-            "repo": job.repo,
-            "told": [listener.name for listener in job.tell],
-            "detached": job.detached,
-            "pid": job.pid,
-        }
-
-    def _far(self, one: Job, now: float) -> dict[str, Any]:
-        since = max(0.0, now - one.at)
-        return {
-            "id": one.id,
-            "name": one.name,
-            "cmd": one.cmd,
-            "kind": record.RUN,
-            "state": one.state,
-            "code": one.code,
-            "signal": one.signal,
-            "why": "",
-            "by": self._commons.shared.called(one.by, one.by_name, one.host_key).partition("@")[0],
-            "host": self._commons.host_called(one.host_key),
-            "mine": False,
-            "here": False,
-            "reached": self._commons.host_is_up(one.host_key),
-            "age": since if one.ended else since + one.seconds,
-            "seconds": one.seconds if one.ended else since + one.seconds,
-            "line": one.line,
-            "branch": one.branch,
-            "repo": "",
-            "told": [],
-            "detached": False,
-            "pid": 0,
-        }
-
-    def _whole(self, one: Kept, now: float) -> dict[str, Any]:
-        """One job, with the last of what it said."""
-        end = one.end or EndRecord()
-        return {
-            **self._near(one, now),
-            "stderr": list(end.stderr),
-            "stdout": list(end.stdout),
-            "bytes": end.bytes,
-            "left": list(end.left),
-            "cwd": clean(one.job.cwd),
-            "log": logs.path_of(one.directory) if one.job.kind == record.RUN else "",
-        }
 
     def _log(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
         one = self._find(str(fields["job"]), self._scope.of(str(fields["cwd"])))

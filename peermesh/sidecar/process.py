@@ -472,7 +472,8 @@ class Sidecar:
             self.leave()
 
     def _person_is_done(self) -> bool:
-        quiet = time.monotonic() - self.post.used > self._person_quiet and not self.commons.feed.followed
+        quiet = time.monotonic() - self.post.used > self._person_quiet
+        quiet = quiet and not (self.commons.feed.followed or self.commons.jobs.watching)
         return self.post.at_rest and quiet and not self.trust.inviting()  # a guest needs somebody to come to
 
     def log(self, words: str) -> None:

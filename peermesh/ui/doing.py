@@ -190,7 +190,7 @@ class Doing(Screen[None]):
     def action_claim(self) -> None:
         """Hold a path: the one that is chosen, or another."""
         value = self.pane().value
-        path = value.path if isinstance(value, (Item, Claim)) else ""
+        path = value.path if isinstance(value, Item) else ""
         if isinstance(value, Session) and value.files:
             path = value.files[0][0]
         blanks = [
@@ -306,7 +306,7 @@ class Doing(Screen[None]):
 
 def _bound(pane: Pane) -> list[tuple[str, str]]:
     """The keys of a list and what they do."""
-    return [(one.key, one.description) for one in pane.BINDINGS if isinstance(one, Binding)]
+    return [(one.key, one.tooltip or one.description) for one in pane.BINDINGS if isinstance(one, Binding)]
 
 
 def _log(answer: Mapping[str, Any]) -> Content:

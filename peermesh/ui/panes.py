@@ -41,8 +41,8 @@ class Sessions(Pane):
     EMPTY = "No session is here. Start Claude Code in this project."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "screen.send", "Send"),
-        Binding("o", "screen.only", "Only"),
-        Binding("a", "screen.everywhere", "All"),
+        Binding("o", "screen.only", "Only", tooltip="only its own"),
+        Binding("a", "screen.everywhere", "All", tooltip="all projects"),
     ]
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class Feed(Pane):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "screen.reply", "Reply"),
         Binding("s", "screen.send", "Send"),
-        Binding("o", "screen.only", "Only", show=False),
+        Binding("o", "screen.only", "Only", tooltip="only its own", show=False),
     ]
 
     def __init__(self) -> None:

@@ -47,7 +47,8 @@ class Job:
 
     def log(self) -> bytes:
         """What it printed, of which no more than the newest part is kept."""
-        return (self.path / "log").read_bytes()
+        path = self.path / "log"
+        return path.read_bytes() if path.exists() else b""
 
     def printed(self, words: bytes) -> None:
         """Wait until *words* are in the log."""
@@ -76,10 +77,10 @@ class Bench:
 
     def run(self, *command: str | bytes, **given: Any) -> subprocess.CompletedProcess[bytes]:
         """A job in the foreground, to its end."""
-        usual: dict[str, Any] = {"env": self.env, "cwd": self.work, "timeout": 60.0, "check": False}
+        usual: dict[str, Any] = {"env": self.env, "cwd": self.work, "timeout": 60.0}
         if not {"stdout", "stderr"} & set(given):
             usual["capture_output"] = True
-        return subprocess.run(self.words(*command), **{**usual, **given})
+        return subprocess.run(self.words(*command), check=False, **{**usual, **given})
 
     def sh(self, text: str, **given: Any) -> subprocess.CompletedProcess[bytes]:
         """The same for a line of a shell."""

@@ -20,9 +20,10 @@ def main(root: str, *words: str) -> int:
             id="", argv=argv, started=time.time(), boot=record.boot_id(), detached=detached
         )
         job, directory = record.create(root, job)
-        with open(os.path.join(root, "newest.new"), "w", encoding="utf-8") as file:
+        noted = os.path.join(root, f"newest.{os.getpid()}")
+        with open(noted, "w", encoding="utf-8") as file:
             file.write(directory)
-        os.replace(os.path.join(root, "newest.new"), os.path.join(root, "newest"))
+        os.replace(noted, os.path.join(root, "newest"))
         wanted = foreground.Wanted(directory, root, path, argv)
         if detached:
             print(foreground.detach(near, wanted))

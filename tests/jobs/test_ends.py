@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from peermesh.jobs import record
 from tests.live.home import state_of, until
 
 from .bench import Bench
@@ -76,12 +78,10 @@ def test_any_words(bench: Bench) -> None:
 def test_surroundings_are_kept(bench: Bench) -> None:
     """Directory, environment, umask and signals that are ignored are the person's, and nothing is added."""
     env = {**bench.env, "LC_ALL": "C", "MARK": "x y"}
-    told = bench.sh("umask 027; exec env -i sh -c true")
-    assert told.returncode == 0
     text = "pwd; umask; env | sort; grep Sig[BI] /proc/self/status"
     through, direct = (
         bench.run("sh", "-c", text, env=env, umask=0o031),
-        __import__("subprocess").run(
+        subprocess.run(
             ["sh", "-c", text], env=env, cwd=bench.work, umask=0o031, capture_output=True, check=True
         ),
     )
@@ -99,7 +99,170 @@ def test_stop(bench: Bench) -> None:
     """A job that is told to end gets SIGTERM, and its end is written at once."""
     job = bench.detached("sleep", "100")
     began = time.monotonic()
-    assert __import__("peermesh.jobs.record", fromlist=["control"]).control(str(job.path), "stop")
+    assert record.control(str(job.path), "stop")
     end = job.end()
     assert (end.code, end.signal, end.left) == (None, "SIGTERM", ())
     assert time.monotonic() - began < 3.0
+    assert not record.control(str(job.path), "stop")
+
+
+def test_stop_of_who_does_not_want_to(bench: Bench) -> None:
+    """Who ignores SIGTERM is killed 5 s later, with all that came of it, in other sessions too."""
+    job = bench.detached("sh", "-c", "trap '' TERM; setsid sleep 101 & echo here; sleep 102; sleep 103")
+    job.printed(b"here")
+    began = time.monotonic()
+    record.control(str(job.path), "stop")
+    end = job.end()
+    assert (end.signal, end.left) == ("SIGKILL", ())
+    assert 4.0 < time.monotonic() - began < 9.0
+    until(lambda: not bench.alive(b"sleep"), "the end of what came of it")
+
+
+def test_stop_waits_for_those_who_tidy_up(bench: Bench) -> None:
+    """A grandchild that was told to end too may take its time, up to those 5 s."""
+    tidy = "trap 'sleep 1; echo tidy; exit' TERM; echo here; while :; do sleep 0.1; done"
+    job = bench.detached("sh", "-c", f'sh -c "{tidy}" & wait')
+    job.printed(b"here")
+    record.control(str(job.path), "stop")
+    assert (job.end().left, job.log()[-6:]) == ((), b"\ntidy\n")
+
+
+def test_other_signals_by_name(bench: Bench) -> None:
+    """A job gets what is said by name; nonsense is no signal."""
+    job = bench.detached("sh", "-c", "trap 'echo one' USR1; echo here; while :; do sleep 0.1; done")
+    job.printed(b"here")
+    for word in ("nonsense", "", "_DFL", "USR1"):
+        record.control(str(job.path), word)
+    job.printed(b"one")
+    record.control(str(job.path), "kill")
+    assert job.end().signal == "SIGKILL"
+
+
+def test_grandchildren_that_outlive_it(bench: Bench) -> None:
+    """They do not hold its end up although they hold its pipes; they are named, and live on."""
+    began = time.monotonic()
+    done = bench.sh("sleep 104 & setsid sleep 105 & echo out; exit 3")
+    assert (done.returncode, done.stdout) == (3, b"out\n")
+    assert time.monotonic() - began < 4.0
+    sleeping = until(lambda: len(found := bench.alive(b"sleep")) == 2 and found, "two that sleep")
+    assert bench.job.end().left == tuple(sorted(sleeping))
+
+
+def test_grandchildren_that_print_for_ever(bench: Bench) -> None:
+    """What they print after its end is nobody's, and what it printed before is all there."""
+    began = time.monotonic()
+    done = bench.sh("echo first; yes & exit 5")
+    assert (done.returncode, done.stdout.split(b"\n")[0]) == (5, b"first")
+    assert time.monotonic() - began < 5.0
+    until(lambda: not bench.alive(b"yes"), "its end by a broken pipe")
+
+
+def test_a_job_in_a_job(bench: Bench) -> None:
+    """Each is told by itself, the exit code comes through both, and one is no leftover of the other."""
+    inner = [str(one) for one in bench.words("sh", "-c", "echo in; exit 6")]
+    done = bench.run(*inner)
+    assert (done.returncode, done.stdout, len(bench.jobs())) == (6, b"in\n", 2)
+    detached = [str(one) for one in bench.words("--detach", "sleep", "106")]
+    assert bench.run(*detached).returncode == 0
+    ended = [one for path in bench.jobs() if (one := record.read_end(path)) is not None]
+    assert [one.left for one in ended] == [(), (), ()]
+    running = [path for path in bench.jobs() if record.read_end(path) is None]
+    assert record.is_supervised(running[0])
+
+
+def test_a_supervisor_that_is_killed(bench: Bench) -> None:
+    """The program is hung up, nobody holds the lock, and what is left to say is that it died."""
+    process = bench.start("sleep", "107")
+    job = bench.job
+    pid = job.pid
+    os.kill(bench.supervisor(), signal.SIGKILL)
+    _, err = process.communicate(timeout=10.0)
+    assert (process.returncode, err) == (1, b"supervisor died\n")
+    until(lambda: state_of(pid) in ("", "Z"), "the end of its program")
+    known = job.record
+    assert record.is_lost(str(job.path), known, time.time() + record.GRACE)
+    end = record.lost_end(known, time.time())
+    assert (end.code, end.why, end.left) == (None, record.DIED, ())
+
+
+def test_a_program_that_survives_its_supervisor(bench: Bench) -> None:
+    """Who does not mind being hung up goes on, and is named."""
+    job = bench.detached("sh", "-c", "trap '' HUP; echo here; sleep 108")
+    job.printed(b"here")
+    os.kill(bench.supervisor(), signal.SIGKILL)
+    until(lambda: not record.is_supervised(str(job.path)), "its lock to be free")
+    assert record.lost_end(job.record, time.time()).left == (job.pid,)
+
+
+def test_a_supervisor_that_is_told_to_end(bench: Bench) -> None:
+    """As when the machine goes down: the program is told too, and its end is written."""
+    job = bench.detached("sleep", "109")
+    os.kill(bench.supervisor(), signal.SIGTERM)
+    assert job.end().signal == "SIGTERM"
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_the_foreground_ends_first(bench: Bench, sign: signal.Signals) -> None:
+    """Whatever ends the command in the foreground, the job goes on to its own end."""
+    process = bench.start("sh", "-c", "echo here; read line; echo more; exit 7")
+    assert process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout.readline() == b"here\n"
+    process.send_signal(sign)
+    assert process.wait(10.0) == (-sign if sign == signal.SIGKILL else 128 + sign)
+    assert not bench.job.ended
+    process.stdin.write(b"line\n")
+    process.stdin.flush()
+    assert (bench.job.end().code, bench.job.log()) == (7, b"here\nmore\n")
+
+
+def test_ctrl_c_of_a_pipeline(bench: Bench) -> None:
+    """SIGINT reaches the program, and the foreground command ends with what that makes of it."""
+    process = bench.start("sh", "-c", "echo here; sleep 110")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10.0) == 130
+    assert bench.job.end().signal == "SIGINT"
+
+
+def test_ctrl_c_that_is_handled(bench: Bench) -> None:
+    """Who tidies up on SIGINT has the last word about the exit code."""
+    process = bench.start("sh", "-c", "trap 'echo bye; exit 9' INT; echo here; while :; do sleep 0.1; done")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10.0)
+    assert (process.returncode, out) == (9, b"bye\n")
+
+
+def test_detach_returns_at_once(bench: Bench) -> None:
+    """With nothing of the caller held: its pipes are closed, and the job's input is empty."""
+    began = time.monotonic()
+    job = bench.detached("sh", "-c", "cat; sleep 1.5; echo out; echo err >&2")
+    assert time.monotonic() - began < 1.4
+    end = job.end()
+    assert (end.code, end.stdout, end.stderr, end.bytes) == (0, ("out",), ("err",), 8)
+
+
+def test_many_at_once(bench: Bench) -> None:
+    """Fifty jobs that end at once are all written down."""
+    for number in range(50):
+        bench.start("sh", "-c", f"echo {number}; exit {number}", stdin=subprocess.DEVNULL)
+    codes = [process.wait(60.0) for process in bench.processes]
+    assert codes == list(range(50))
+    ends = [record.read_end(path) for path in bench.jobs()]
+    assert sorted(end.code or 0 for end in ends if end is not None) == codes
+
+
+def test_a_place_that_is_gone(bench: Bench) -> None:
+    """A job may run where its directory was removed meanwhile: its supervisor holds no place."""
+    gone = bench.work / "gone"
+    gone.mkdir()
+    process = bench.start("sh", "-c", "echo here; read line; exit 8", cwd=gone)
+    assert process.stdout is not None
+    process.stdout.readline()
+    Path(gone).rmdir()
+    assert os.readlink(f"/proc/{bench.supervisor()}/cwd") == "/"
+    process.communicate(b"line\n")
+    assert process.returncode == 8

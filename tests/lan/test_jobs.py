@@ -55,6 +55,11 @@ def begin(host: Host, session: str, **fields: Any) -> str:
     return place
 
 
+def until_said(host: Host, session: str, words: str) -> None:
+    """Wait until a session is told something with these words."""
+    until(lambda: any(words in body for body in host.inbox(session)), words, SOON)
+
+
 def jobs(host: Host, session: str) -> dict[str, dict[str, Any]]:
     """The jobs of the repo as *host* lists them, by name."""
     return {row["name"]: row for row in host.ask(session, "jobs", cwd=str(host.work)).get("jobs", [])}
@@ -82,7 +87,7 @@ def test_a_job_of_the_other_machine(two: Two) -> None:
     assert jobs(lap, "front")["build"]["seconds"] > PACE - 5.0
     now = time.time()
     for one in (place, kept):
-        record.write_end(one, EndRecord(code=2, ended=now, seconds=now - began, stderr=("it broke",)))
+        record.write_end(one, EndRecord(code=2, ended=now, seconds=20.0, stderr=("it broke",)))
     files.poke(str(desk.home / "p"))
     ended = until(
         lambda: jobs(lap, "front")["build"]["state"] == "ended" and jobs(lap, "front"), "its end", SOON
@@ -90,9 +95,7 @@ def test_a_job_of_the_other_machine(two: Two) -> None:
     assert (ended["build"]["code"], ended["build"]["line"]) == (2, "it broke")
     assert "secret" not in ended
     for host, session in ((desk, "build"), (lap, "front")):
-        until(
-            lambda: any("build ended with exit code 2" in b for b in host.inbox(session)), "the message", SOON
-        )  # noqa: B023
+        until_said(host, session, "build ended with exit code 2")
     ident = os.path.basename(place)
     assert lap.ask("front", "job_log", cwd=str(lap.work), job=ident)["host"] == "desk"
     assert lap.ask("front", "jobs", cwd=str(lap.work), job="build")["jobs"][0]["id"] == ident
@@ -107,9 +110,5 @@ def test_a_session_of_the_other_machine_dies(two: Two) -> None:
     began = time.monotonic()
     lap.clients["front"].kill()
     lap.clients["front"].wait()
-    until(
-        lambda: any("The session front@lap ended without a goodbye" in body for body in desk.inbox("build")),
-        "the notice",
-        SOON,
-    )
+    until_said(desk, "build", "The session front@lap ended without a goodbye")
     print(f"a death was told of on the other machine after {time.monotonic() - began:.2f} s")

@@ -222,6 +222,27 @@ def test_a_watched_process(home: Home, session: Sessions) -> None:
     assert body.endswith(f"peer jobs show {job}")
 
 
+def test_a_person_waits_for_a_process(home: Home) -> None:
+    """A shell's sidecar stays for that, and goes when it is over."""
+    person = Person(home, PEER_PERSON_QUIET="1")
+    person.ok("list")
+    child = subprocess.Popen(["sh", "-c", "read x"], stdin=subprocess.PIPE, env=home.environment())
+    home.processes.append(child)
+    until(lambda: person.status["keeper"], "the keeper")
+    job = person.ask("job_begin", cwd=str(home.app), kind="watch", pid=child.pid, argv=["tests"])["id"]
+    time.sleep(4.0)  # four times as long as it stays for nothing
+    assert person.pid
+    child.communicate(b"\n")
+    person.gone(SOON)
+    assert "tests ended with exit code" in until_told(person_again(person), job)
+
+
+def person_again(person: Person) -> Person:
+    """The next command starts a sidecar again."""
+    person.ok("list")
+    return person
+
+
 def test_a_number_that_is_used_again(session: Sessions) -> None:
     """The process that has the number now is another one: the watched one has ended, nobody knows how."""
     one = session("one")
