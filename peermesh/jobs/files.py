@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ PROGRESS, CONTROL, TOLD = "progress", "control", "told"
 LOG_LIMIT = 32 * 1024 * 1024  # bytes
 # Kept free from the start, so that a full disk does not keep the end from being written down.
 END_ROOM = 32 * 1024  # bytes
+# Whoever looks whether a lock is held, holds it for that moment.
+LOOKED_AT = 2.0  # seconds
 
 
 def dumped(value: Mapping[str, Any]) -> bytes:
@@ -142,11 +145,19 @@ def take_lock(directory: str) -> int:
     """The job's lock as an open file, which the kernel frees when its holder ends, however it ends.
 
     Raises:
-        OSError: another process holds it, or it cannot be made.
+        OSError: another process holds it for longer than a look takes, or it cannot be made.
     """
     fd = os.open(os.path.join(directory, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return fd
+    last = time.monotonic() + LOOKED_AT
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > last:
+                raise
+            time.sleep(0.005)
+        else:
+            return fd
 
 
 def start_time(pid: int) -> str:

@@ -65,6 +65,7 @@ class Wanted:
 
 def summon() -> Talk:
     """Start a supervisor, in a session of its own; it waits to be told what to run, and ends if it is not."""
+    _fill_streams()
     near, far = socket.socketpair()
     child = os.fork()
     if child:
@@ -80,6 +81,15 @@ def summon() -> Talk:
         os.execve(words[0], words, environment())
     finally:
         os._exit(127)
+
+
+def _fill_streams() -> None:
+    """Where a standard stream was closed, what is opened next must not be taken for it."""
+    for number in (IN, OUT, ERR):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def detach(near: Talk, wanted: Wanted) -> int:
@@ -110,12 +120,12 @@ def _bytes(text: str) -> str:
 
 
 def _started(near: Talk) -> int:
-    while not near.over:
-        for said in near.hear()[0]:
-            if "failed" in said:
-                raise CannotRunError(int(said["failed"]), str(said["why"]))
-            return int(said["started"])
-    raise SupervisorDiedError
+    said = near.next()
+    if said is None:
+        raise SupervisorDiedError
+    if "failed" in said:
+        raise CannotRunError(int(said["failed"]), str(said["why"]))
+    return int(said["started"])
 
 
 class Foreground:
@@ -152,7 +162,8 @@ class Foreground:
                 self._followed[source] = ("stdout" if number == OUT else "stderr", number)
                 given.append(sink)
                 ours.append(sink)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where it was closed
+            sys.stdout.flush()
         # A signal that comes before the program runs is passed on when it does.
         signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         kept: dict[signal.Signals, Any] = {}
@@ -170,10 +181,11 @@ class Foreground:
         try:
             if self._terminal is not None:
                 self._terminal.enter()
+            self._attend()
             while self._code is None or self._followed:
-                self._turn()
                 if self._near.over and self._code is None and not self._followed:
                     raise SupervisorDiedError
+                self._turn()
         finally:
             for sign in _LEAVING:
                 signal.signal(sign, signal.SIG_IGN)  # the screen is put in order whatever comes
@@ -218,12 +230,14 @@ class Foreground:
         for fd in [fd for fd in self._followed if fd in able]:
             self._show(fd)
         if self._near in able:
-            self._hear()
+            self._near.hear()
+            self._attend()
         if self._terminal is not None:
             self._terminal.pass_on(able, writable)
 
-    def _hear(self) -> None:
-        for said in self._near.hear()[0]:
+    def _attend(self) -> None:
+        while self._near.heard:
+            said = self._near.heard.pop(0)
             if "ended" in said:
                 self._code = int(said["ended"])
             elif "stopped" in said:
@@ -265,11 +279,6 @@ def _streams() -> list[str]:
     """What the program's streams are to be, by what ours are: a terminal where ours is one, so that colours and
     widths stay; one pipe for both where ours are one file, so that the order of lines stays.
     """
-    for number in (IN, OUT, ERR):
-        try:
-            os.fstat(number)
-        except OSError:  # it was closed: what is opened next must not be taken for it
-            os.open(os.devnull, os.O_RDWR)
     shown = [os.isatty(number) for number in (IN, OUT, ERR)]
     streams = [
         # Where only what is typed is a terminal's, as in `peer run -- make | less`, others may want the keys.

@@ -185,7 +185,9 @@ class Supervisor:
 
     def _hear(self) -> None:
         """The command in the foreground says something, or is gone: then nobody follows any more."""
-        for said in self._near.hear()[0]:
+        self._near.hear()
+        while self._near.heard:
+            said = self._near.heard.pop(0)
             if "signal" in said:
                 self._signal(signal.Signals[f"SIG{said['signal']}"])
             for one in self._streams:
@@ -294,14 +296,10 @@ def main() -> int:
     """Wait for what is to be run, and see it to its end. The first argument is the socket to whoever wants it."""
     near = Talk(socket.socket(fileno=int(sys.argv[1])))
     os.set_inheritable(near.fileno(), False)
-    said: list[dict[str, Any]] = []
-    given: list[int] = []
-    while not said:
-        said, came = near.hear()
-        given += came
-        if near.over:
-            return 0  # whoever wanted it has changed its mind
-    setting = Setting(said[0], given)
+    said = near.next()
+    if said is None:
+        return 0  # whoever wanted it has changed its mind
+    setting = Setting(said, near.given)
     try:
         one = Supervisor(near, setting)
     except OSError as wrong:

@@ -26,6 +26,8 @@ class Talk:
         self._socket = near
         self._buffer = b""
         self.over = False  # whether the other one is gone
+        self.heard: list[dict[str, Any]] = []
+        self.given: list[int] = []  # files that were handed over
 
     def fileno(self) -> int:
         """For ``select``."""
@@ -36,16 +38,14 @@ class Talk:
         data = json.dumps(words).encode("ascii") + b"\n"
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))] if files else []
         try:
-            done = self._socket.sendmsg([data], rights)
-            self._socket.sendall(data[done:])
+            rest = data[self._socket.sendmsg([data], rights) :]
+            if rest:
+                self._socket.sendall(rest)
         except OSError:
-            self.over = True
+            return  # it is gone; what it said before can still be heard
 
-    def hear(self) -> tuple[list[dict[str, Any]], list[int]]:
-        """Wait for something: what was said, line by line, and the files that came with it.
-
-        Nothing at all, and ``over``, when the other one has gone.
-        """
+    def hear(self) -> None:
+        """Wait for something, and add it to what was ``heard`` and ``given``; or the other one is ``over``."""
         room = socket.CMSG_SPACE(FILES_LIMIT * array.array("i").itemsize)
         try:
             data, rights, _, _ = self._socket.recvmsg(65_536, room)
@@ -59,7 +59,14 @@ class Talk:
             os.set_inheritable(fd, False)
         self.over = self.over or not data
         *lines, self._buffer = (self._buffer + data).split(b"\n")
-        return [json.loads(line) for line in lines], list(given)
+        self.heard += [json.loads(line) for line in lines]
+        self.given += given
+
+    def next(self) -> dict[str, Any] | None:
+        """The next thing that was said and is not answered yet, waited for; None when nothing comes any more."""
+        while not self.heard and not self.over:
+            self.hear()
+        return self.heard.pop(0) if self.heard else None
 
     def close(self) -> None:
         """Hang up."""

@@ -115,7 +115,7 @@ class Awareness:
             return
         now = self._now()
         picture = self._shared.picture(me.repo_key)
-        notes = [note for note in picture.notes() if note.id in self._fresh]
+        notes = [note for note in picture.notes() if note.id in self._fresh] if self._fresh else []
         board = {task.id: task for task in picture.board.tasks()}
         self._news = news(me, self._base, now, board, notes)
         self._latest = (now, self._seq)

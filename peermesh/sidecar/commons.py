@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 Verb = Callable[["Caller", int, dict[str, Any]], dict[str, Any] | None]
 
+# After a look for a poke the next one comes so much later: a hundred pokes a second cost a few percent of a core.
+PACE = 0.05  # seconds
 # The files that `peer list` tells of one session.
 FILES = 20
 
@@ -63,6 +66,8 @@ class Commons:
         self._following: Following | None = None
         self._flags: set[str] = set()
         self._apart_now = False
+        self._crowd: asyncio.TimerHandle | None = None
+        self._looked = 0.0  # when a poke was followed last, by the loop's clock
 
     @property
     def verbs(self) -> dict[str, Verb]:
@@ -146,9 +151,21 @@ class Commons:
     # ------------------------------------------------------------ now and then
 
     def poked(self) -> None:
-        """Another sidecar of this host, or a job's supervisor, says that something changed."""
+        """Another sidecar of this host, or a job's supervisor, says that something changed.
+
+        The first poke is followed at once, and those of a crowd now and then.
+        """
+        loop = asyncio.get_running_loop()
+        wait = self._looked + PACE - loop.time()
+        if wait <= 0:
+            self._follow_poke()
+        elif self._crowd is None:
+            self._crowd = loop.call_later(wait, self._follow_poke)
+
+    def _follow_poke(self) -> None:
+        self._crowd, self._looked = None, asyncio.get_running_loop().time()
         self.look()
-        self.jobs.look()
+        self.jobs.poked()
         if self._sidecar.keeper.holds:
             self._sidecar.keeper.nudged()
 
@@ -254,6 +271,8 @@ class Commons:
         """Let go of all."""
         self.jobs.close()
         self._pokes.close()
+        if self._crowd is not None:
+            self._crowd.cancel()
         self.feed.close()
         if self._statusline is not None:
             self._statusline.close()

@@ -274,7 +274,7 @@ class Exchange:
         try:
             with self._store.writing() as writer:
                 taken = writer.take_in(key, part)
-                judged = self._judge.judge(writer, taken.events, self._clock.wall())
+                judged = self._judge.judge(writer, taken, self._clock.wall())
         except BaseException:
             self._judge.forget()
             raise

@@ -76,9 +76,15 @@ class Feed:
         stream = self._stream(place.key)
         stream.asked = time.monotonic()
         answer = stream.answer(after, most)
-        if answer["items"] or not wait:
+        if not wait:
+            return answer
+        now = time.monotonic()
+        if answer["items"] and now >= stream.woke + PACE:
+            stream.woke = now
             return answer
         self._wait(stream, Waiter(caller, number, after, most), wait)
+        if answer["items"]:
+            self._wake(stream)
         return None
 
     def _wait(self, stream: Stream, waiter: Waiter, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -36,6 +37,8 @@ WORDS, NAMED = 200, 30
 # Repos of which `peer jobs --all` asks what other hosts told.
 REPOS = 8
 
+# Pokes come with all that is said anywhere; the directories are looked at so often at most.
+PACE = 0.1  # seconds
 # What could not be told, on a full disk or for the length of a chain, is tried again after this.
 AGAIN = 5.0  # seconds
 
@@ -61,6 +64,8 @@ class JobDesk:
         self._keeping = JobKeeping(sidecar, self._shelf, self._finish, self._goes)
         self._rows = JobRows(commons)
         self._kept, self._wrong = False, ""
+        self._later: asyncio.TimerHandle | None = None
+        self._pokes = 0
         self._again = 0.0  # when to try to tell again what could not be told
         self.verbs: dict[str, Verb] = {
             "job_begin": self._begin,
@@ -75,6 +80,18 @@ class JobDesk:
     def new_keeper(self) -> bool:
         """Whether this sidecar has become the keeper since it looked last."""
         return self._sidecar.keeper.holds and not self._kept
+
+    def poked(self) -> None:
+        """Somebody says that something changed: look at once, and soon again if it is said again."""
+        if self._later is None:
+            self.look()
+            self._later = asyncio.get_running_loop().call_later(PACE, self._look_later, self._pokes)
+        self._pokes += 1
+
+    def _look_later(self, pokes: int) -> None:
+        self._later = None
+        if self._pokes > pokes + 1:
+            self.poked()
 
     def look(self) -> None:
         """Something may have changed: tell how our own jobs ended, and, as the keeper, do the host's chores."""
@@ -117,6 +134,8 @@ class JobDesk:
 
     def close(self) -> None:
         """The sidecar ends."""
+        if self._later is not None:
+            self._later.cancel()
         self._keeping.close()
 
     # ------------------------------------------------------------ a new one

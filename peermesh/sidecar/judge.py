@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from peermesh.core.events import Draft, Event, What
 from peermesh.core.tasks import Board
 from peermesh.core.words import PeerId
-from peermesh.store.log import LogStore, Writer
+from peermesh.store.log import LogStore, Taken, Writer
 
 # Repos whose boards are kept at hand.
 BOARDS = 8
@@ -28,10 +28,17 @@ class Judge:
         self._store, self._away = store, away
         self._boards: dict[str, tuple[object, int, Board]] = {}
 
-    def judge(self, writer: Writer, events: Iterable[Event], clock: float) -> list[Event]:
-        """Say the verdicts on what *events*, just heard, take; *clock* is the wall's time in seconds."""
+    def judge(self, writer: Writer, taken: Taken, clock: float) -> list[Event]:
+        """Say the verdicts that are owed after *taken* was heard; *clock* is the wall's time in seconds.
+
+        A take is not the only reason: one that came too late is in time after all when the word that closed its
+        task is gone, or turns out to have been taken back.
+        """
+        repos = {one.repo for one in taken.events if one.kind in _OF_TASKS}
+        if taken.deleted:
+            repos.update(writer.repos_with(What.TAKE))
         said: list[Event] = []
-        for repo in dict.fromkeys(one.repo for one in events if one.kind == What.TAKE):
+        for repo in sorted(repos):
             board = self._board(writer, repo)
             owed = board.verdicts(self._store.id, self._away)
             said += [writer.say(self._verdict(board, repo, data), clock) for data in owed]
@@ -46,10 +53,9 @@ class Judge:
         made, seq, board = self._boards.pop(repo, (now, 0, Board()))
         if made != now:
             seq, board = 0, Board()
-        for place, event in writer.since(repo, seq):
+        for place, event in writer.since(repo, seq, _OF_TASKS):
             seq = place
-            if event.kind in _OF_TASKS:
-                board.add(event)
+            board.add(event)
         self._boards[repo] = (now, seq, board)
         while len(self._boards) > BOARDS:
             del self._boards[next(iter(self._boards))]

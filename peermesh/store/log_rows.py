@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,9 +83,14 @@ class Taken:
     epoch: str  # what is known of that log now
     upto: int
     events: tuple[Event, ...] = ()  # those that are new here
-    changed: bool = False  # something was added or deleted
+    deleted: int = 0
     strange: int = 0  # events that were passed over
     refused: str = ""  # why nothing was taken, and no answer is due
+
+    @property
+    def changed(self) -> bool:
+        """Whether something was added or deleted."""
+        return bool(self.events or self.deleted)
 
 
 def read_own(db: sqlite3.Connection) -> Own:
@@ -144,9 +149,15 @@ def event(row: tuple[Any, ...], hosts: Mapping[str, str]) -> Event:
     )
 
 
-def since(db: sqlite3.Connection, own: str, repo: str, seq: int) -> list[tuple[int, Event]]:
+def since(
+    db: sqlite3.Connection, own: str, repo: str, seq: int, kinds: Collection[str] = ()
+) -> list[tuple[int, Event]]:
     """What came of *repo* behind *seq*, in order of arrival; *own* is the name of the own log."""
-    rows = db.execute(f"SELECT {COLUMNS} FROM events WHERE repo = ? AND seq > ? ORDER BY seq", (repo, seq))  # noqa: S608
+    only = f"AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
+    rows = db.execute(
+        f"SELECT {COLUMNS} FROM events WHERE repo = ? AND seq > ? {only} ORDER BY seq",  # noqa: S608 - our words
+        (repo, seq, *kinds),
+    )
     found = rows.fetchall()
     if not found:
         return []

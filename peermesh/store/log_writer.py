@@ -58,9 +58,21 @@ class Writer:
         """How often events were deleted, with what was just deleted."""
         return self._own.generation
 
-    def since(self, repo: str, seq: int) -> list[tuple[int, Event]]:
-        """What came of *repo* behind *seq*, in order of arrival, each with its place in it."""
-        return log_rows.since(self._db, self._own.log, repo, seq)
+    def since(self, repo: str, seq: int, kinds: Collection[str] = ()) -> list[tuple[int, Event]]:
+        """What came of *repo* behind *seq*, in order of arrival, each with its place in it.
+
+        Args:
+            repo: which.
+            seq: the place of the last that is known; 0 for all.
+            kinds: only these; all if there are none.
+        """
+        return log_rows.since(self._db, self._own.log, repo, seq, kinds)
+
+    def repos_with(self, kind: str) -> list[str]:
+        """The repos of which there are events of a kind."""
+        return [
+            repo for (repo,) in self._db.execute("SELECT DISTINCT repo FROM events WHERE kind = ?", (kind,))
+        ]
 
     def say(self, draft: Draft, at: float) -> Event:
         """One more event of this host, said at *at* (wall clock, seconds).
@@ -150,7 +162,7 @@ class Writer:
         if anew or (known, stale) != (copy.upto, copy.stale):
             row = (host_key, part.log, part.epoch, known, stale, json.dumps(copy.past))
             self._db.execute("INSERT OR REPLACE INTO logs VALUES (?, ?, ?, ?, ?, ?)", row)
-        return Taken(part.epoch, known, tuple(events), bool(events or deleted), strange)
+        return Taken(part.epoch, known, tuple(events), deleted, strange)
 
     def _copy(self, host_key: str) -> _Copy:
         row = self._db.execute(

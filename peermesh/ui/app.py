@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -36,7 +37,8 @@ class PeerApp(App[None]):
     AUTO_FOCUS: ClassVar[str | None] = None
 
     def __init__(self, connect: Connect, knock: Knock, fields: Mapping[str, Any]) -> None:
-        super().__init__()
+        # Textual makes greys of all colours for NO_COLOR, but of a terminal's own colours none at all.
+        super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
         self._connect_door, self._fields = connect, fields
         self._watch = Watch(connect, knock, fields, lambda told: self.post_message(Heard(told)))
         self.panel = Panel()

@@ -128,6 +128,8 @@ class Watch:
             return "the sidecar went away"
         except PeerError as wrong:
             return values.short(wrong)
+        except (AttributeError, KeyError, TypeError, ValueError) as wrong:  # of another version
+            return f"the sidecar's answer cannot be read ({type(wrong).__name__})"
         return ""
 
 
@@ -189,16 +191,16 @@ class _Visit:
         now = time.time()
         claims, jobs = self._try("claims", PATIENCE), self._try("jobs", PATIENCE)
         tasks = self._try("tasks", PATIENCE, all=True)
-        mine = [row for row in who.get("peers") or () if row.get("id") == who.get("me")]
+        known = values.sessions(who, self._repo_key, now)
         self._listed = time.monotonic()
         self._say(
             Picture(
                 me=values.short(who.get("name"), 60),
                 host=values.short(who.get("host"), 60),
-                person=bool(mine and mine[0].get("person")),
+                person=any(one.mine and one.person for one in known),
                 repo=values.short(claims.get("repo") or tasks.get("repo"), 60),
                 unread=int(who.get("unread") or 0),
-                sessions=values.sessions(who, self._repo_key, now),
+                sessions=known,
                 claims=values.claims(claims, now),
                 tasks=values.tasks(tasks, now),
                 jobs=values.jobs(jobs, now),

@@ -29,6 +29,9 @@ THEME = Theme(
     panel=RAISED,
     dark=True,
     variables={
+        "block-cursor-foreground": BLUE,
+        "block-cursor-background": GROUND,
+        "block-cursor-text-style": "bold reverse",
         "footer-background": BAR,
         "footer-key-foreground": ORANGE,
         "footer-description-foreground": PLAIN,

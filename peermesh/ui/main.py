@@ -47,6 +47,7 @@ class Panel(Doing, Screen[None]):
     """All that the door tells, drawn."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "send", "Send", show=False),
         Binding("c", "claim", "Claim"),
         Binding("f", "filter", "Filter"),
         Binding("slash", "search", "Search", key_display="/"),
@@ -128,6 +129,8 @@ class Panel(Doing, Screen[None]):
 
     def redraw(self, only: str = "") -> None:
         """Draw what there is now, or *only* one list of it."""
+        if not self.query("#line"):
+            return  # it is being taken down
         absent = dict(self.model.picture.absent)
         for pane in self.panes:
             name = str(pane.id)
@@ -158,16 +161,17 @@ class Panel(Doing, Screen[None]):
         _update(self.query_one("#title", Static), Content(names))
         here = sum(one.here and not one.person for one in picture.sessions)
         waiting = sum(one.here and one.status == "waiting" for one in picture.sessions)
-        parts: list[str | tuple[str, str]] = []
-        for text, style in (
-            (looks.count(here, "session") + " here" if self.line.up else "", ""),
+        parts = [
+            (looks.count(here, "session") + " here", ""),
             (f"◆ {waiting} waiting for you" if waiting else "", ORANGE),
             (f"{picture.unread} unread" if picture.unread else "", ORANGE),
             (f"you are {picture.me}" if picture.me and self.size.width >= 100 else "", DIM),
-            ("● live", BLUE) if self.line.up else (f"◌ reconnecting: {self.line.why}", f"bold {ORANGE}"),
-        ):
-            parts += [("   ", ""), (text, style)] if text else []
-        _update(self.query_one("#line", Static), Content.assemble(*parts[1:]))
+            ("● live", BLUE),
+        ]
+        if not self.line.up:  # nothing else is sure
+            parts = [(f"◌ reconnecting: {self.line.why}", f"bold {ORANGE}")]
+        said = [part for some in parts if some[0] for part in (("   ", ""), some)]
+        _update(self.query_one("#line", Static), Content.assemble(*said[1:]))
 
     def _chosen(self) -> None:
         value = self.pane().value

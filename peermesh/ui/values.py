@@ -155,6 +155,11 @@ def _number(given: object) -> float:
     return float(given) if isinstance(given, (int, float)) and not isinstance(given, bool) else 0.0
 
 
+def _words(given: object, most: int) -> tuple[str, ...]:
+    """A list of words as the door gave it; nothing for what is none."""
+    return tuple(short(one, most) for one in given) if isinstance(given, list) else ()
+
+
 def each(rows: object, read: Callable[[Mapping[str, Any]], V]) -> tuple[V, ...]:
     """What *read* makes of each row of an answer."""
     some: Iterable[object] = rows if isinstance(rows, list) else ()
@@ -177,7 +182,7 @@ def sessions(answer: Mapping[str, Any], repo_key: str, now: float) -> tuple[Sess
             repo=short(row.get("repo"), 60),
             branch=short(row.get("branch"), 100),
             worktree=short(row.get("worktree"), 60),
-            roles=tuple(short(role, 40) for role in row.get("roles") or ()),
+            roles=_words(row.get("roles"), 40),
             focus=short(row.get("focus")),
             status=short(row.get("status"), 40),
             since=_number(row.get("since")),
@@ -233,7 +238,7 @@ def tasks(answer: Mapping[str, Any], now: float) -> tuple[Task, ...]:
             owner_here=bool(row.get("owner_here")),
             mine=bool(row.get("mine")),
             tentative=bool(row.get("tentative")),
-            waits_for=tuple(short(one, 60) for one in row.get("waits_for") or ()),
+            waits_for=_words(row.get("waits_for"), 60),
             by=address(row.get("by"), row.get("host")),
             changed=now - _number(row.get("changed")),
             why=short(row.get("why")),
@@ -263,7 +268,7 @@ def job(row: Mapping[str, Any], now: float) -> Job:
         seconds=_number(row.get("seconds")),
         line=short(row.get("line")),
         branch=short(row.get("branch"), 100),
-        told=tuple(short(one, 60) for one in row.get("told") or ()),
+        told=_words(row.get("told"), 60),
         kind=short(row.get("kind"), 20),
         why=short(row.get("why")),
     )

@@ -184,7 +184,7 @@ def test_a_log_is_read_on_while_it_turns(tmp_path: Path, monkeypatch: pytest.Mon
     log.close()
     assert read == "".join(f"{number:05} ä\n" for number in range(100))
     late, end = logs.read_log(str(tmp_path), 0)
-    assert read.endswith(late)
+    assert read.endswith(late.lstrip("\ufffd"))  # of which the first letter may be cut
     assert len(late) > 50
     assert logs.read_log(str(tmp_path), end)[0] == ""
     assert logs.read_log(str(tmp_path), None)[1] == end == after

@@ -283,7 +283,7 @@ def test_a_hundred_events_a_second(home: Home, session: Sessions, repo: Path) ->
     print(f"{share:.1%} of a core, the slowest came after {max(late) * 1000:.0f} ms")
     assert [item["text"] for item in found] == [str(number) for number in range(RATE * SECONDS)]
     assert max(late) < 0.5
-    assert share < 0.25  # awareness and folding included; the feed's own part is in docs/benchmarks.md
+    assert share < 0.15  # 4 to 8 %, all that a session does with an event included
 
 
 def _read(door: Door, cwd: str, found: Feed, late: list[float]) -> None:

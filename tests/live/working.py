@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from peermesh.jobs import files, record
 from peermesh.jobs.record import EndRecord
-from peermesh.jobs.talk import Talk
 
 from .actors import Actor
-from .home import PYTHON, ROOT, until
+from .actors import run as start
+from .home import PYTHON, until
 
 
 def begin(one: Actor, *argv: str, cwd: Path | None = None, **fields: Any) -> dict[str, Any]:
@@ -23,38 +21,14 @@ def begin(one: Actor, *argv: str, cwd: Path | None = None, **fields: Any) -> dic
     return one.ask("job_begin", cwd=str(cwd or one.cwd), argv=list(argv) or ["make"], **fields)
 
 
-def run(one: Actor, *argv: str, cwd: Path | None = None, **fields: Any) -> str:
-    """A job that runs under its supervisor, as of `peer run --detach`; its id."""
-    begun = begin(one, *argv, cwd=cwd, detached=True, **fields)
-    near, far = socket.socketpair()
-    code = (
-        "import sys; sys.path.insert(0, sys.argv.pop(1)); from peermesh.jobs.supervisor import main; main()"
-    )
-    with far:
-        one.home.processes.append(
-            subprocess.Popen(
-                [PYTHON, "-I", "-c", code, str(ROOT), str(far.fileno())],
-                env=one.env,
-                cwd=cwd or one.cwd,
-                pass_fds=[far.fileno()],
-                start_new_session=True,
-            )
-        )
-    talk = Talk(near)
-    path = shutil.which(argv[0])
-    assert path
-    talk.say(
-        dir=begun["dir"],
-        root=str(one.home.peer),
-        path=path,
-        argv=list(argv),
-        streams=["null", "pipe", "pipe"],
-    )
-    said, _ = talk.hear()
-    assert said, "the supervisor did not start"
-    assert "started" in said[0], said
-    talk.close()
-    return str(begun["id"])
+def run(one: Actor, *argv: str, cwd: Path | None = None, name: str = "", tell: Sequence[str] = ()) -> str:
+    """A job that runs by itself, by `peer run --detach`; its id."""
+    words = ["run", "--detach", "--json", *(["--name", name] if name else [])]
+    words += [word for listener in tell for word in ("--tell", listener)]
+    command = [str(Path(PYTHON).with_name("peer")), *words, "--", *argv]
+    done = start(command, one.env, cwd or one.cwd)
+    assert done.code == 0, done
+    return str(done.json["id"])
 
 
 def directory(one: Actor, job: str) -> Path:

@@ -181,6 +181,12 @@ class World:
             if lane is not None:
                 lane.cut = True
 
+    def split(self, node: Node) -> None:
+        """A host is alone."""
+        for other in self.nodes:
+            if other is not node:
+                self.cut(node, other)
+
     def joined(self, one: Node, other: Node) -> bool:
         """Whether there is a link."""
         return (one.key, other.key) in self.lanes
@@ -225,9 +231,7 @@ class World:
 
     def restart(self, node: Node, before: Callable[[], None] = lambda: None) -> None:
         """A host ends and begins again; its links are cut."""
-        for other in self.nodes:
-            if other is not node:
-                self.cut(node, other)
+        self.split(node)
         node.close()
         before()
         node.open()

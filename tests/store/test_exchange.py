@@ -386,8 +386,7 @@ def taking(world: World) -> str:
     say(home, What.TASK, title="t")
     world.settle()
     (task,) = board(home).tasks()
-    for other in world.nodes[1:]:
-        world.cut(home, other)
+    world.split(home)
     for other in world.nodes[1:]:
         say(other, What.TAKE, task=task.id, to=other.peers[0], to_name=f"host {other.number}")
     return task.id
@@ -475,6 +474,30 @@ def test_tasks_of_a_log_that_was_put_back(make: MakeWorld) -> None:
     world.settle()
     for node in world.nodes:
         assert [(one.id, one.state) for one in board(node).tasks()] == [(task.id, "done")]
+
+
+def test_a_take_that_is_in_time_after_all(make: MakeWorld) -> None:
+    """It came when the task was done; then the word that it was done is lost with its log."""
+    world = make(3)
+    home, two, three = world.nodes
+    say(home, What.TASK, title="t")
+    world.settle()
+    (task,) = board(home).tasks()
+    copy = world.copy(three)
+    world.split(two)
+    say(two, text="later")
+    say(two, What.TAKE, task=task.id, to=two.peers[0])
+    say(three, What.DONE, task=task.id)
+    world.settle()
+    world.heal()
+    world.settle()
+    assert [one.state for one in board(home).tasks()] == ["done"]
+    world.put_back(three, copy)
+    world.heal()
+    world.settle()
+    for node in world.nodes:
+        (one,) = board(node).tasks()
+        assert (one.state, one.owner, one.confirmed) == ("taken", two.peers[0], True)
 
 
 # ---------------------------------------------------------------- a broken host

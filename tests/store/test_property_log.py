@@ -252,9 +252,7 @@ class Hosts(RuleBasedStateMachine):
         made = self.make_task(a)
         takers = [node for node in (self.node(b), self.node(c)) if node is not self.node(a)]
         for node in takers:
-            for other in self.world.nodes:
-                if other is not node:
-                    self.world.cut(node, other)
+            self.world.split(node)
             self.say(node, 0, What.TAKE, task=made, to=node.peers[0], to_name="")
         if takers and died:
             self.end(takers[0].number - 1, 0, died=True, calm=False)

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from bench.invented import World
 from textual.pilot import Pilot
 
+from bench.invented import World
 from peermesh.ui.app import PeerApp
 
 # What is waited for comes within tenths of a second; a loaded machine may need longer.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from bench.invented import World
 
+from bench.invented import World
 from peermesh.errors import PeerError
 
 from .stage import Seat, played

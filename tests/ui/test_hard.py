@@ -7,16 +7,16 @@ import threading
 import time
 
 import pytest
-from bench.invented import World
 from textual.color import Color
 
+from bench.invented import World
 from peermesh.ui import looks
 from peermesh.ui.app import PeerApp
 from peermesh.ui.model import FEED
 
 from .stage import PATIENCE, Seat, played, seated
 
-SIZES = [(80, 24), (81, 25), (100, 30), (129, 40), (130, 36), (160, 50), (240, 70)]
+SIZES = [(80, 24), (129, 40), (130, 36), (240, 70)]
 
 # Textual's markup, a terminal's escapes, words that change their direction, a fence, what has no width and what has two.
 HOSTILE = "[bold red]a[/] [/] [@click=app.quit]x[/] \x1b[31mred\x1b[0m\x07 \u202eabc\u200b </peer-messages> 日本語 é [[ ]"
@@ -24,7 +24,7 @@ HOSTILE = "[bold red]a[/] [/] [@click=app.quit]x[/] \x1b[31mred\x1b[0m\x07 \u202
 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_size(size: tuple[int, int]) -> None:
-    """From 80×24 up every list, every dialogue and the chosen value are drawn within the terminal."""
+    """From 80 by 24 up every list, every dialogue and the chosen value are drawn within the terminal."""
 
     async def play(seat: Seat) -> None:
         for key in ("1", "2", "3", "4", "5"):
@@ -33,7 +33,7 @@ def test_every_size(size: tuple[int, int]) -> None:
             assert len(lines) == size[1]
             assert "Quit" in lines[-1]
             assert seat.app.panel.pane().region.bottom <= size[1] - 1
-        for key in ("s", "c", "f", "question_mark", "enter"):
+        for key in ("s", "f", "question_mark", "enter"):
             await seat.press(key)
             assert len(seat.app.screen_stack) > 2
             box = seat.app.screen.query("#box, #paper").first().region
@@ -77,10 +77,18 @@ def test_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
         await seat.sees("▌ dashboard", "◆ waiting", "● busy", "○ idle", "· away")
         await seat.press("5", "down")
         await seat.sees("▌ b7q0ve", "✗ exit 1", "✓ ended")
-        strips = seat.app.screen._compositor.render_strips()
-        drawn = [strip.apply_filter(one, Color(0, 0, 0)) for strip in strips for one in seat.app._filters]
+        await seat.press("f")
+        drawn = seat.app.screen._compositor.render_strips()
+        for one in seat.app._filters:
+            drawn = [strip.apply_filter(one, Color(0, 0, 0)) for strip in drawn]
         styles = [segment.style for strip in drawn for segment in strip if segment.style]
-        assert all(s.color is None or s.color.name == "default" for s in styles)
+        colours = {color.name for style in styles for color in (style.color, style.bgcolor) if color}
+        assert colours == {"default"}
+        reversed_text = [
+            segment.text for strip in drawn for segment in strip if segment.style and segment.style.reverse
+        ]
+        assert any("everybody" in text for text in reversed_text)
+        assert any("Jobs" in text for text in reversed_text)
 
     played(play)
 
@@ -112,25 +120,23 @@ def test_hostile_texts() -> None:
         world.happens(kind, HOSTILE, to=HOSTILE, text=HOSTILE, path=HOSTILE, state=HOSTILE, what=HOSTILE)
 
     async def play(seat: Seat) -> None:
-        for key in ("1", "2", "3", "4", "5"):
-            for size in ((80, 24), (160, 50)):
-                await seat.pilot.resize_terminal(*size)
-                await seat.press(key)
-                await seat.sees("[bold red]a[/]")
-            await seat.press("enter")
-            await seat.sees("[bold red]a[/] [/]")
-            await seat.press("escape")
-            for more in ("s", "r", "d", "f", "c", "x", "o", "l"):
+        for key, dialogues in (("1", "s"), ("2", "rfc"), ("3", "s"), ("4", "d"), ("5", "xl")):
+            await seat.press(key)
+            await seat.sees("[bold red]a[/]")
+            for more in ("enter", *dialogues):
                 await seat.press(more)
+                await seat.sees("[bold red]a[/]")
                 assert not set("\x1b\x07\u202e\u200b") & set(seat.text)
-                await seat.press("escape", "escape")
-        seat.app.panel.tell(looks_said(HOSTILE))
+                await seat.press("escape")
+        await seat.pilot.resize_terminal(160, 50)
+        await seat.sees("TITLE", "COMMAND", "[bold red]a[/] [/]")
+        seat.app.panel.tell(sentence(HOSTILE))
         await seat.sees("[bold red]a[/] [/]")
 
     played(play, world)
 
 
-def looks_said(text: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - a word of the panel
+def sentence(text: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - a word of the panel
     """A sentence about somebody with such a name."""
     from peermesh.ui import acts, values
 
@@ -160,8 +166,7 @@ def test_a_sidecar_that_dies_and_comes_back() -> None:
         await seat.press("2")
         before = [one.gist for one in seat.app.panel.model.items]
         seat.world.down()
-        await seat.sees("◌ reconnecting: the sidecar went away")
-        await seat.sees("The mockup has two blues", "+ joined")
+        await seat.sees("◌ reconnecting: the sidecar went away", "The mockup has two blues", "+ joined")
         seat.world.restart()
         seat.world.happens("note", "docs@desktop", text="while you were away")
         await seat.sees("● live", "while you were away")

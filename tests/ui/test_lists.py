@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from bench.invented import World
 
+from bench.invented import World
 from peermesh.ui.panes import Pane
 
 from .stage import Seat, played
