@@ -139,7 +139,7 @@ def main() -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as wrong:
-        if "--json" in sys.argv:
+        if _wants_json():
             _report(BadUsage(wrong.format_message()))
         else:
             wrong.show()
@@ -155,8 +155,14 @@ def main() -> None:
         sys.exit(141)
 
 
+def _wants_json() -> bool:
+    """Whether a program reads what is wrong; words behind ``--`` are another command's."""
+    words = sys.argv[1:]
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
+
+
 def _report(wrong: PeerError) -> None:
-    if "--json" in sys.argv:
+    if _wants_json():
         said = {
             "code": wrong.code,
             "message": str(wrong),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Any
@@ -55,15 +56,29 @@ def run_command(name: str, tell: tuple[str, ...], detach: bool, argv: tuple[str,
         if detach:
             _say_detached(job, _held(near, wanted), as_json)
         else:
-            sys.exit(foreground.Foreground(near).run(wanted))
+            sys.exit(_followed(foreground.Foreground(near), wanted))
     except foreground.CannotRunError as wrong:
         click.echo(f"peer: {draw.one_line(argv[0])}: {wrong}", err=True)
         sys.exit(program.exit_code(wrong))
     except foreground.SupervisorDiedError:
         raise PeerError("the job's supervisor died, so its exit code cannot be known") from None
     except foreground.LeftError as left:
-        click.echo(f"peer: the job goes on; peer jobs show {job['id']}", err=True)
+        _say(f"the job goes on; peer jobs show {job['id']}")
         sys.exit(128 + left.sign)
+
+
+def _followed(job: foreground.Foreground, wanted: foreground.Wanted) -> int:
+    """The exit code of *wanted*, run in the foreground."""
+    code = job.run(wanted)
+    if job.lost:
+        _say(f"not all of the output could be written here ({job.lost}); its log may have it")
+    return code
+
+
+def _say(words: str) -> None:
+    """A word on standard error, if that is still there."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"peer: {words}\n".encode())
 
 
 def _begin(name: str, tell: tuple[str, ...], argv: tuple[str, ...], *, detached: bool) -> dict[str, Any]:

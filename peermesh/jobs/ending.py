@@ -67,12 +67,13 @@ def _name(sign: int) -> str:
         return f"signal {sign}"  # a real-time one
 
 
-def write(directory: str, said: Mapping[str, Any], log: Log) -> bool:
+def write(directory: str, said: dict[str, Any], log: Log) -> bool:
     """Write the end down; whether that worked. Where there is no room, the log gives way."""
     try:
         files.write_end(directory, said)
     except OSError:
         log.give_room()
+        said["why"] = said["why"] or "its log is cut: there was no room for it"
         try:
             files.write_end(directory, said)
         except OSError:

@@ -50,14 +50,13 @@ def read_json(directory: str, name: str) -> dict[str, Any]:
     return found
 
 
-def write_json(directory: str, name: str, value: Mapping[str, Any], *, sync: bool = False) -> None:
+def write_json(directory: str, name: str, value: Mapping[str, Any]) -> None:
     """Write *value* as the file *name* of *directory*, whole or not at all.
 
     Args:
         directory: the job's.
         name: the file's name.
         value: what it holds.
-        sync: whether it is on the disk, and not only on its way there, when this returns.
 
     Raises:
         OSError: it cannot be written.
@@ -66,9 +65,6 @@ def write_json(directory: str, name: str, value: Mapping[str, Any], *, sync: boo
     fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(fd, "wb") as file:
         file.write(dumped(value))
-        file.flush()
-        if sync:
-            os.fsync(fd)
     os.replace(f"{path}.new", path)
 
 
@@ -119,6 +115,9 @@ def make_room(directory: str) -> None:
 def write_end(directory: str, value: Mapping[str, Any]) -> None:
     """Write the job's end into the room that was set aside, or as a new file where there is none.
 
+    It can be read when this returns; it is on the disk after ``sync_end``. One that a crash of the machine tore
+    in between cannot be read, and is none.
+
     Args:
         directory: the job's.
         value: what ``end.json`` holds.
@@ -127,18 +126,27 @@ def write_end(directory: str, value: Mapping[str, Any]) -> None:
         OSError: it cannot be written, now.
     """
     room = os.path.join(directory, ROOM)
-    said = dumped(value)
     try:
         fd = os.open(room, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
-        write_json(directory, END, value, sync=True)
+        write_json(directory, END, value)
         return
     with open(fd, "r+b") as file:
-        file.write(said)
+        file.write(dumped(value))
         file.truncate()
-        file.flush()
-        os.fsync(fd)
     os.replace(room, os.path.join(directory, END))
+
+
+def sync_end(directory: str) -> None:
+    """Have the job's end on the disk, and not only on its way there; what cannot be done is left."""
+    try:
+        fd = os.open(os.path.join(directory, END), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return  # the job was forgotten
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def take_lock(directory: str) -> int:

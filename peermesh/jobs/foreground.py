@@ -140,6 +140,7 @@ class Foreground:
         self._terminal: Terminal | None = None
         self._followed: dict[int, tuple[str, int]] = {}  # from where: the stream's name, and to where
         self._code: int | None = None
+        self.lost = ""  # why something of the output could not be shown
 
     def run(self, wanted: Wanted) -> int:
         """Run *wanted* and follow it to its end; what a shell would say of that: 0 to 255.
@@ -254,9 +255,11 @@ class Foreground:
         name, sink = self._followed[source]
         try:
             _write(sink, data)
-        except OSError:  # nobody reads it any more, the terminal is gone, or a file's disk is full
+        except BrokenPipeError:  # who reads wants no more, so the program is to know
             self._near.say(broken=name)
             data = b""
+        except OSError as wrong:  # a full disk, a terminal that is gone: the program runs on all the same
+            self.lost = wrong.strerror or str(wrong)
         if not data:
             os.close(source)
             del self._followed[source]

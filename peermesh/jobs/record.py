@@ -153,6 +153,7 @@ def write_end(directory: str, end: EndRecord) -> None:
         OSError: it cannot be written.
     """
     files.write_end(directory, {"v": files.VERSION, **asdict(end)})
+    files.sync_end(directory)
 
 
 def read_end(directory: str) -> EndRecord | None:
@@ -219,7 +220,7 @@ def is_lost(directory: str, job: JobRecord, now: float) -> bool:
     else:
         gone = not 0 <= now - job.started < GRACE and not is_supervised(directory)
     # The end is looked for last: it may have been written since.
-    return gone and not os.path.exists(os.path.join(directory, files.END))
+    return gone and read_end(directory) is None
 
 
 def is_alive(job: JobRecord) -> bool:

@@ -263,6 +263,7 @@ class Supervisor:
         if not written:
             ending.insist(self._dir, end)
             files.poke(self._root)
+        files.sync_end(self._dir)
 
 
 def _woken_by_signals() -> tuple[int, int]:

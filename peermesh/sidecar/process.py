@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING
 from peermesh import config
 from peermesh.core.budget import WAKES, WAKES_A_MINUTE, Budget
 from peermesh.core.names import tidy
-from peermesh.core.rosters import Entry
 from peermesh.core.script import NewClient, Renamed
 from peermesh.core.words import Card, PeerId
 from peermesh.door.client import starting_mark
 from peermesh.door.server import DoorServer
 from peermesh.errors import BadUsage, NameTaken, PeerError
+from peermesh.sidecar.chores import Chores
 from peermesh.sidecar.commons import Commons
 from peermesh.sidecar.desk import Desk
 from peermesh.sidecar.enrol import Spec, answers, mark_off, own_lock, register, unmark_off
 from peermesh.sidecar.keeper import Keeper, instance_name
-from peermesh.sidecar.neighbours import Neighbours, hidden, roster
-from peermesh.sidecar.post import Busy
+from peermesh.sidecar.neighbours import Neighbours
 from peermesh.sidecar.posts import Posts
 from peermesh.sidecar.presence import Watch, alive
 from peermesh.sidecar.session import Session, clients_of, link_to, unlink_if_to
@@ -35,7 +34,7 @@ from peermesh.store.log import LogStore
 from peermesh.store.trust import TrustStore
 
 if TYPE_CHECKING:
-    from peermesh.sidecar.gate import Gate
+    pass
 
 # A person's sidecar ends after this long without a question.
 PERSON_QUIET = 120  # seconds
@@ -66,7 +65,7 @@ class Sidecar:
         self.posts = Posts(root, self.host, self.log, self.warn)
         self.posts.forgot = self._forgot
         self.posts.elsewhere = self.neighbours.elsewhere
-        self.keeper = Keeper(self)
+        self.keeper = Keeper(Chores(self))
         self.session: Session | None = None
         self.where = Where("", "", "", "")
         self._person_quiet = config.number("PEER_PERSON_QUIET", PERSON_QUIET)
@@ -238,80 +237,9 @@ class Sidecar:
         """The same, for peers of this host."""
         return self.posts.is_live(peer)
 
-    def reach_here(self, peer: PeerId) -> str | None:
-        """For the gate: where *peer*, of this host, listens."""
-        if self.posts.is_live(peer) and hidden(self.root, peer):
-            raise Busy
-        return self.posts.reach_here(peer)
-
-    def open_gate(self) -> Gate:
-        """For the keeper: the way to other hosts."""
-        return self.posts.open_gate(self, self.host.remotes)
-
-    def roster(self, secret: bytes) -> dict[PeerId, Entry]:
-        """For the gate: who is on this host."""
-        mine = [card for card in self.cards() if not card.host_key]
-        return roster(self.root, mine, self.is_live_here, self.host.seen(), secret)
-
-    def openings(self) -> int:
-        """For the gate: how often the shared file was opened; more than once when it was lost."""
-        return self.host.openings
-
-    def nobody_is_up(self) -> None:
-        """For the keeper: whatever the last one left standing between hosts is not so any more."""
-        self.host.remotes.nobody_is_up()
-        self._changed()
-
-    def sweep_soon(self) -> None:
-        """For the gate: a host came back."""
-        self.keeper.sweep_soon()
-
-    def heard(self, key: str) -> None:
-        """For the gate: what is known of the host with *key* changed."""
-        self._changed()
-
     def nudge(self) -> None:
         """Something of ours changed that other hosts should see at once."""
         self.commons.poke()
-
-    def stand_in(self, peer: PeerId) -> None:
-        """For the keeper: deliver what *peer*, who is away, left behind."""
-        with contextlib.suppress(Busy):  # its next sweep tries again
-            self.posts.stand_in(peer)
-
-    def forget_old(self) -> None:
-        """For the keeper: forget who will not come back."""
-        self.posts.forget_old(time.time())
-
-    def found_dead(self, peer: PeerId) -> None:
-        """For the keeper: the sidecar of *peer* ended without a word."""
-        self.host.saw(peer, time.time())
-        self._changed()
-
-    def tidy_log(self) -> None:
-        """For the keeper: compact what has grown."""
-        self.commons.tidy()
-
-    def bury(self, peer: PeerId) -> None:
-        """For the keeper: the session *peer* ended without a goodbye, and so did its sidecar."""
-        card = self.host.card(peer)
-        self._changed()
-        if card is not None and not card.person:
-            self.commons.shared.left(card, died=True)
-
-    @property
-    def log_store(self) -> LogStore:
-        """For the gate: this host's log."""
-        return self.commons.shared.log
-
-    def said(self) -> None:
-        """For the gate: the log changed."""
-        self.commons.poke()
-        self.commons.look()
-
-    def away(self, peer: PeerId) -> bool:
-        """For the gate: whether nobody runs as *peer*, as far as is known."""
-        return not self.is_live(peer)
 
     def told(self) -> None:
         """The model has read who it is."""
@@ -335,9 +263,9 @@ class Sidecar:
     def _forgot(self, peer: PeerId) -> None:
         """*peer* is known no longer."""
         self.commons.shared.log.notebook.forget(peer)
-        self._changed()
+        self.changed()
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
         """This process wrote to the shared file itself, which the file's revision does not tell it."""
         self._revision = None
 
@@ -360,7 +288,7 @@ class Sidecar:
         if not where.key:
             raise BadUsage("that is no directory on this machine")
         self.host.switch(where.key, where.repo, off=off, here=where.here)
-        self._changed()
+        self.changed()
         if not off:
             unmark_off(self.root)
         there = [c.id for c in self.cards() if c.repo_key == where.key and self.is_live_here(c.id)]
@@ -425,7 +353,7 @@ class Sidecar:
 
     def _use(self, card: Card) -> None:
         self.card = card
-        self._changed()
+        self.changed()
         self.post.engine.card = card
         self.post.put(Renamed(card))
         self.posts.write_card(card)

@@ -29,9 +29,7 @@ THEME = Theme(
     panel=RAISED,
     dark=True,
     variables={
-        "block-cursor-foreground": BLUE,
-        "block-cursor-background": GROUND,
-        "block-cursor-text-style": "bold reverse",
+        "block-cursor-text-style": "bold underline",  # to be seen without colours too
         "footer-background": BAR,
         "footer-key-foreground": ORANGE,
         "footer-description-foreground": PLAIN,

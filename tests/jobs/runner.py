@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -36,7 +37,8 @@ def main(root: str, *words: str) -> int:
         print("supervisor died", file=sys.stderr)
         return 1
     except foreground.LeftError as left:
-        print("left", file=sys.stderr)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            os.write(2, b"left\n")
         return 128 + left.sign
 
 

@@ -79,6 +79,9 @@ class Screen:
             self._read(0.05)
 
     def _read(self, timeout: float) -> bool:
+        if self.master < 0:
+            time.sleep(timeout)
+            return False
         if not select.select([self.master], [], [], timeout)[0]:
             return False
         with contextlib.suppress(OSError):

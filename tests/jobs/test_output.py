@@ -190,6 +190,14 @@ def test_a_log_is_read_on_while_it_turns(tmp_path: Path, monkeypatch: pytest.Mon
     assert logs.read_log(str(tmp_path), None)[1] == end == after
 
 
+def test_where_output_cannot_be_written(bench: Bench) -> None:
+    """A full disk on our side does not end the program; its log has all."""
+    with open("/dev/full", "wb") as full:
+        done = bench.sh("head -c 100000 /dev/zero; echo err >&2; exit 4", stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (4, b"err\n")
+    assert bench.job.end().bytes == 100_004
+
+
 def test_a_limit_on_files(bench: Bench) -> None:
     """A log that may not grow is cut: all comes through, and it is said that the log is cut."""
 

@@ -73,6 +73,16 @@ def test_who_is_lost(job: tuple[JobRecord, str]) -> None:
     assert not record.is_lost(directory, known, NOW + record.GRACE + 1.0)
 
 
+def test_an_end_that_a_crash_tore_is_none(job: tuple[JobRecord, str]) -> None:
+    """What was renamed and never reached the disk is told as lost, and written anew."""
+    known, directory = job
+    files.make_room(directory)
+    os.replace(Path(directory, files.ROOM), Path(directory, files.END))
+    assert record.is_lost(directory, known, NOW + record.GRACE + 1.0)
+    record.write_end(directory, EndRecord(why=record.RESTARTED))
+    assert not record.is_lost(directory, known, NOW + record.GRACE + 1.0)
+
+
 def test_a_look_does_not_take_the_lock_away(job: tuple[JobRecord, str]) -> None:
     """A supervisor that starts while somebody looks has its lock a moment later."""
     looks = (

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from peermesh.core import tasks
 from peermesh.core.claims import release
-from peermesh.core.events import Draft, EventId, What, task_id
+from peermesh.core.events import Draft, Event, EventId, What, task_id
 from peermesh.core.picture import Picture
 from peermesh.core.tasks import CLOSED, CLOSED_KEPT, TAKEN, Task
 from peermesh.core.words import PeerId
@@ -117,7 +117,7 @@ class Hosts(RuleBasedStateMachine):
         """One of the hosts."""
         return self.world.nodes[number % len(self.world.nodes)]
 
-    def decide(self, node: Node, place: int, judge: Callable[[Picture, PeerId], list[Draft]]) -> None:
+    def decide(self, node: Node, place: int, judge: Callable[[Picture, PeerId], list[Draft]]) -> list[Event]:
         """A peer says what it judges right by what its host knows, in one step."""
         me = node.peers[place % len(node.peers)]
         with node.store.writing() as writer:
@@ -126,6 +126,7 @@ class Hosts(RuleBasedStateMachine):
         if events and me in self.world.dead:
             self.world.dead.discard(me)
         self.note(node)
+        return events
 
     def note(self, node: Node) -> None:
         """Remember all that stands in a host's own log."""
@@ -133,9 +134,9 @@ class Hosts(RuleBasedStateMachine):
             if not event.host_key:
                 self.said[event.id].add((event.stamp, event.by, event.kind))
 
-    def say(self, node: Node, place: int, kind: What, **data: Any) -> None:
+    def say(self, node: Node, place: int, kind: What, **data: Any) -> list[Event]:
         """A peer says one thing."""
-        self.decide(node, place, lambda _, me: [draft(me, kind, **data)])
+        return self.decide(node, place, lambda _, me: [draft(me, kind, **data)])
 
     def rest(self, now: bool) -> None:
         """Everything that is under way arrives, if so."""
@@ -260,9 +261,10 @@ class Hosts(RuleBasedStateMachine):
     def make_task(self, a: int) -> str:
         """A task that all know."""
         self.world.heal()
-        self.add_task(a, 0, calm=False)
+        self.count += 1
+        (said,) = self.say(self.node(a), 0, What.TASK, title=f"task {self.count}", after=[])
         self.agree()
-        return task_id(max(one for one in self.said if one.log == self.node(a).store.id))
+        return task_id(said.id)
 
     @rule(a=numbers, b=numbers, count=st.sampled_from([1, 3]), more=st.sampled_from([0, 1, 5]), calm=calms)
     def lose_some(self, a: int, b: int, count: int, more: int, calm: bool) -> None:

@@ -84,11 +84,9 @@ def test_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
         styles = [segment.style for strip in drawn for segment in strip if segment.style]
         colours = {color.name for style in styles for color in (style.color, style.bgcolor) if color}
         assert colours == {"default"}
-        reversed_text = [
-            segment.text for strip in drawn for segment in strip if segment.style and segment.style.reverse
-        ]
-        assert any("everybody" in text for text in reversed_text)
-        assert any("Jobs" in text for text in reversed_text)
+        lines = [(one.text, one.style) for strip in drawn for one in strip if one.style]
+        assert any("everybody" in text and style.underline for text, style in lines)
+        assert any("Jobs" in text and style.reverse for text, style in lines)
 
     played(play)
 
