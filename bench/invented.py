@@ -280,7 +280,7 @@ class Ear:
         }  # fmt: skip
 
     def _feed(self, fields: dict[str, Any]) -> dict[str, Any]:
-        world, after = self._world, fields["after"]
+        world, after = self._world, fields["after"] or 0
 
         def behind() -> list[dict[str, Any]]:
             return [one for one in world.items[-2_000:] if one["n"] > after][: fields["most"]]

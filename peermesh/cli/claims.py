@@ -19,7 +19,7 @@ from peermesh.errors import Exit
 MODES = {
     "warn": "the first try to edit a held path is turned back with a warning, the next passes",
     "note": "edits of held paths pass, with a word about who holds them",
-    "ask": "the person decides about each edit of a held path",
+    "ask": "the first try of a held path says why, the next ones ask the person, until one was allowed",
     "off": "claims are not looked at before an edit",
 }
 
@@ -77,10 +77,15 @@ def _refused(row: dict[str, Any]) -> list[str]:
     """Who holds what was wanted, since when, why, on which branch, and what to type."""
     wanted, path = draw.one_line(row["wanted"]), _path(row)
     holder, branch = draw.address(row["by"], row["host"]), draw.one_line(row["branch"])
-    as_what = "" if row["path"] == row["wanted"] else f" as part of {path}"
+    wanted = "the whole repo" if wanted == "**" else wanted
+    same = row["path"] == row["wanted"]
+    # What is held may be the larger one, or a part: of two globs that meet nobody can say so.
+    larger = row["path"].endswith("/") and row["wanted"].startswith(row["path"])
+    what = f"{wanted} is held by {holder}" if same else f"{wanted} overlaps {path}, held by {holder}"
+    what = f"{wanted} is held by {holder} as part of {path}" if larger and not same else what
     where = f"on branch {branch} " if branch else ""
     said = [
-        f"{click.style('✗', fg='red')} {wanted} is held by {holder}{as_what}",
+        f"{click.style('✗', fg='red')} {what}",
         click.style(f"    {where}since {span(row['since'])}, {draw.left(row['left'])} left", dim=True),
         f"    → peer ask {shlex.quote(holder)} {_quoted(f'May I edit {wanted}?')}",
     ]
@@ -131,7 +136,7 @@ def claims_command(mode: str | None, as_json: bool) -> None:
     """Who holds what in this repo, or what an edit of a held path meets with.
 
     warn: the first try is turned back with a warning, the next one passes. note: it is never turned back.
-    ask: the person decides. off: nobody looks.
+    ask: the first try says why, the next ones ask the person, until one was allowed. off: nobody looks.
 
     \b
     Example:

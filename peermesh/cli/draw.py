@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import select
 import shutil
 import sys
 import time
@@ -149,7 +150,9 @@ def block(text: object) -> list[str]:
 
 def left(seconds: float) -> str:
     """How much time is left, rounded up: what was given half an hour just now has 30 min."""
-    return span(float(math.ceil(seconds)))
+    whole = float(math.ceil(seconds))
+    hours, rest = divmod(whole, 3_600)
+    return f"{span(whole)} {span(rest)}" if 1 <= hours < 24 and rest >= 60 else span(whole)
 
 
 def files(edited: Sequence[dict[str, Any]], room: int) -> str:
@@ -229,3 +232,13 @@ def state_line(row: dict[str, Any]) -> str:
     """The same with a mark, a colour and the message's id."""
     mark, colour = STATE_LOOK.get(row["state"], ("?", "white"))
     return f"{click.style(mark, fg=colour)} {state(row)}  {click.style(row['id'], dim=True)}"
+
+
+def nobody_reads() -> bool:
+    """Whether standard output is a pipe whose reader has gone: as long as nothing changes, no write tells."""
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout, 0)
+    except (OSError, ValueError):
+        return False  # not a file of the system's
+    return any(event & select.POLLERR for _, event in poll.poll(0))

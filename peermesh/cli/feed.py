@@ -34,7 +34,7 @@ KINDS = {
     "left": "white",
 }
 # Items in one question, for one that goes through all of them, and seconds for which one waits for the next.
-PAGE, WAIT = 500, 30.0
+PAGE, WAIT = 500, 5.0
 # Letters of a line; in full, `peer read` and `peer notes` give what was said.
 LONGEST = 400
 # Columns for the kind, and for the words at least.
@@ -129,6 +129,8 @@ def _coming(after: int) -> Iterator[dict[str, Any]]:
             near = link.door()
             continue
         after = int(answer["after"])
+        if draw.nobody_reads():
+            raise BrokenPipeError
         if answer["missed"]:
             click.secho("some of what happened is not held any more", dim=True, err=True)
         yield from answer["items"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -10,7 +11,7 @@ import sys
 import click
 
 from peermesh import __version__
-from peermesh.errors import BadUsage, PeerError
+from peermesh.errors import BadUsage, Exit, PeerError
 
 # Each command's module is imported when it is used: `peer send` should not pay for `peer demo`.
 COMMANDS = {
@@ -80,6 +81,10 @@ SECTIONS = {
 }
 
 
+# What standard output says when there is no room where it leads.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 class Peer(click.Group):
     """Finds commands by name, and turns errors of ours into a sentence and an exit code."""
 
@@ -135,7 +140,8 @@ def peer() -> None:
 def main() -> None:
     """Run the command line."""
     try:
-        sys.exit(peer.main(standalone_mode=False) or 0)
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"  # no-color.org
+        sys.exit(peer.main(standalone_mode=False, color=False if plain else None) or 0)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as wrong:
@@ -149,10 +155,14 @@ def main() -> None:
         sys.exit(wrong.exit)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
-    except BrokenPipeError:
+    except OSError as wrong:
+        if wrong.errno in _FULL:
+            click.echo(f"peer: this cannot be printed: {wrong.strerror}", err=True)
+        elif not isinstance(wrong, BrokenPipeError):
+            raise
         # Whoever read us has gone; nothing more is to be written, also not at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        sys.exit(Exit.FAULT if wrong.errno in _FULL else 141)
 
 
 def _wants_json() -> bool:

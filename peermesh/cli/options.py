@@ -23,7 +23,8 @@ def timeout_option(default: str) -> Callable[[Any], Any]:
     )
 
 
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(min|[smhd]|$)")
 
 
 class Span(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.4
@@ -33,10 +34,11 @@ class Span(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic 
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Seconds."""
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(value).strip())
-        if match is None:
-            self.fail(f"{value!r} is not a length of time; write 30s, 5m or 2h.", param, ctx)
-        return float(match[1]) * _UNITS[match[2]]
+        text = "".join(str(value).split()).lower()
+        parts = _PART.findall(text)
+        if not parts or "".join(number + unit for number, unit in parts) != text:
+            self.fail(f"{value!r} is not a length of time; write 30s, 5m or 1h30m.", param, ctx)
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 class Peers(click.ParamType):  # type: ignore[type-arg,unused-ignore]

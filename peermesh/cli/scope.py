@@ -29,7 +29,11 @@ def off_command(as_json: bool) -> None:
     root = config.home()
     for peer in answer["peers"]:
         _end(config.peer_dir(root, peer))
-    _say(answer, as_json, f"{answer['repo']} is out; `peer on` lets it in again")
+    count = len(answer["peers"])
+    leave = f", and {count} session{'s leave' if count > 1 else ' leaves'}" if count else ""
+    _say(
+        answer, as_json, f"{answer['repo']} is out{leave}; what they held is free; `peer on` lets it in again"
+    )
 
 
 @click.command("on")

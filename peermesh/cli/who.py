@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import select
 import sys
 import time
 from collections.abc import Generator, Iterator
@@ -88,7 +87,7 @@ def _watch(answers: Iterator[dict[str, Any]], everything: bool, as_json: bool) -
                 screen.show([*_lines(answer, everything), *filter(None, [draw.unread_line(answer)])])
             elif now != before:
                 _print_change(answer, everything, as_json, first=before is None)
-            elif _nobody_reads():
+            elif draw.nobody_reads():
                 raise BrokenPipeError
             before = now
     except KeyboardInterrupt:
@@ -109,16 +108,6 @@ def _print_change(answer: dict[str, Any], everything: bool, as_json: bool, *, fi
         click.echo()
     for text in _lines(answer, everything):
         click.echo(text)
-
-
-def _nobody_reads() -> bool:
-    """Whether standard output is a pipe whose reader has gone: as long as nothing changes, no write tells."""
-    poll = select.poll()
-    try:
-        poll.register(sys.stdout, 0)
-    except (OSError, ValueError):
-        return False  # not a file of the system's
-    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _lines(answer: dict[str, Any], everything: bool) -> list[str]:

@@ -13,12 +13,14 @@ _TAG = re.compile(
 
 # Control, format (bidi, zero-width, tags), surrogate, private and unassigned characters.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+# A terminal's escape sequences, whole (ECMA-48): without their first character the rest would be litter.
+_ESCAPES = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b\n]*(?:\x07|\x1b\\\\)?|[ -/]*[0-~])")
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 def clean(text: str) -> str:
     """*text* without what a reader cannot see, and unable to close the fence it stands in."""
-    text = _LINE_ENDS.sub("\n", text)
+    text = _LINE_ENDS.sub("\n", _ESCAPES.sub("", text) if "\x1b" in text else text)
     if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
         return _TAG.sub("‹", text)
     seen = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _HIDDEN)

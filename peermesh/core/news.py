@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from peermesh.core.claims import Claim
 from peermesh.core.events import EventId
+from peermesh.core.patterns import covers
 from peermesh.core.picture import Edit, Note, Picture
 from peermesh.core.tasks import Task
 from peermesh.core.words import Card, PeerId
@@ -22,6 +23,10 @@ class Scene:
     branch: str = ""  # its own
     people: Mapping[PeerId, Card] = field(default_factory=dict)  # who is here in its repo
     files: Mapping[tuple[PeerId, str], Edit] = field(default_factory=dict)  # edited by others and by it
+    held: Mapping[tuple[PeerId, str], Edit] = field(
+        default_factory=dict
+    )  # edited by others where it has a claim
+    claims: frozenset[str] = frozenset()  # what it has claims on
     lost: Mapping[EventId, tuple[Claim, Claim]] = field(default_factory=dict)  # its claims that came second
     tasks: Mapping[str, Task] = field(default_factory=dict)  # its own, and those that these wait for
 
@@ -34,6 +39,8 @@ class News:
     left: tuple[Card, ...] = ()
     same_branch: tuple[Card, ...] = ()
     files: tuple[Edit, ...] = ()
+    held: tuple[Edit, ...] = ()
+    ended: tuple[str, ...] = ()  # its claims that are over
     lost: tuple[tuple[Claim, Claim], ...] = ()
     given: tuple[Task, ...] = ()  # tasks that are this session's now
     settled: tuple[Task, ...] = ()  # tasks that it took tentatively, and has for certain now
@@ -66,13 +73,21 @@ def scene(me: Card, people: Mapping[PeerId, Card], picture: Picture, now: float)
         for edit in picture.editors(path, now)
         if edit.by != me.id
     }
+    mine_held = picture.claims.held_by(me.id, now)
+    held = {
+        (edit.by, edit.path): edit
+        for edit in (picture.edits(now) if mine_held else ())
+        if edit.by != me.id and any(one.since < edit.at and covers(one.path, edit.path) for one in mine_held)
+    }
     tasks = picture.board.tasks()
     own = {task.id: task for task in tasks if task.owner == me.id}
     awaited = {one for task in own.values() if task.state == "taken" for one in task.after}
     return Scene(
         branch=me.branch,
         people={peer: card for peer, card in people.items() if card.repo_key == me.repo_key},
-        files=files,
+        files={key: edit for key, edit in files.items() if key not in held},
+        held=held,
+        claims=frozenset(one.path for one in mine_held),
         lost={claim.id: (claim, winner) for claim, winner in picture.claims.lost(me.id, now)},
         tasks={**own, **{task.id: task for task in tasks if task.id in awaited}},
     )
@@ -98,6 +113,8 @@ def news(me: Card, before: Scene, now: Scene, board: Mapping[str, Task], notes: 
         left=tuple(card for peer, card in before.people.items() if peer not in people),
         same_branch=tuple(card for card in met if card.id not in known and card not in joined),
         files=tuple(edit for key, edit in now.files.items() if key not in before.files),
+        held=tuple(edit for key, edit in now.held.items() if key not in before.held),
+        ended=tuple(sorted(before.claims - now.claims)),
         lost=tuple(pair for one, pair in now.lost.items() if one not in before.lost),
         given=tuple(
             task

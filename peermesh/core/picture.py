@@ -113,6 +113,11 @@ class Picture:
         edits = self._edits.get(by, {}).values()
         return _shown([one for one in edits if one.at > now - min(within, EDITS)])
 
+    def edits(self, now: float, within: float = EDITS) -> list[Edit]:
+        """What anybody edited in the last *within* seconds (at most half an hour), the newest first."""
+        edits = [one for files in self._edits.values() for one in files.values()]
+        return _shown([one for one in edits if one.at > now - min(within, EDITS)])
+
     def editors(self, path: str, now: float, within: float = EDITS) -> list[Edit]:
         """Who edited the tidy *path* in the last *within* seconds (at most half an hour), the newest first."""
         edits = [files[path] for files in self._edits.values() if path in files]

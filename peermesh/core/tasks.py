@@ -387,7 +387,7 @@ def _judged(thread: _Thread, away: Callable[[PeerId], bool]) -> Iterator[tuple[P
         to, why = take.data["to"], ""
         if state.state in CLOSED:
             why = f"it is {state.state}"
-        elif owner in ("", to) or (not granted and away(owner)):
+        elif owner in ("", to, take.by) or (not granted and away(owner)):
             owner, name, granted = to, take.data.get("to_name", ""), True
         else:
             why = f"{name or owner} has it"

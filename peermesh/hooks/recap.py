@@ -163,6 +163,16 @@ def _joined(card: Card, me: Card) -> str:
 
 def _work(told: News, called: Callable[[Any], str], short: Callable[[str], str], now: float) -> list[str]:
     lines = []
+    for edit in told.held:
+        on = f" on {edit.branch}" if edit.branch else ""
+        lines.append(
+            _line(f"{called(edit)} edited {edit.path}{on} {age(now - edit.at)} all the same, which you hold")
+        )
+    if told.ended:
+        more = f" and {len(told.ended) - CROWD} more" if len(told.ended) > CROWD else ""
+        lines.append(
+            _line(f"your claim on {', '.join(told.ended[:CROWD])}{more} has ended; claim anew if you need it")
+        )
     for edit in told.files:
         on = f" on {edit.branch}" if edit.branch else ""
         lines.append(_line(f"{called(edit)} edited {edit.path}{on} {age(now - edit.at)}; you edited it too"))
@@ -207,8 +217,12 @@ def _notes(told: News, called: Callable[[Any], str], now: float) -> list[str]:
     for note in told.notes:
         cut = " (in full: peer notes)" if len(note.text) > NOTE_ROOM else ""
         what = "discovery" if note.discovery else "note"
+        about = f" on {', '.join(note.paths[:3])}" if note.paths else ""
         lines.append(
-            _line(f"{what} by {called(note)}, {age(now - note.at)}: {line(note.text, NOTE_ROOM)}{cut}", 400)
+            _line(
+                f"{what}{about} by {called(note)}, {age(now - note.at)}: {line(note.text, NOTE_ROOM)}{cut}",
+                400,
+            )
         )
     return lines
 

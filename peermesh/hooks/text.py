@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from peermesh.core.clean import age, clean
 from peermesh.core.incoming import PREVIEW
 from peermesh.core.names import line
-from peermesh.core.words import Card, Kind, Message
+from peermesh.core.words import Card, Kind, Message, PeerId
 
 FENCE = "peer-messages"
 
 # Sessions that are named at the start; the rest is a number.
 NAMED = 6
 # Characters of each, and of all: the whole briefing is to have at most 150 tokens.
-NAMED_LENGTH = 60
-NAMED_ROOM = 165
+NAMED_LENGTH = 50
+NAMED_ROOM = 170
 
 
 def messages(
@@ -77,29 +77,33 @@ def _quoted(message: Message, preview: int) -> list[str]:
     return rows
 
 
-def briefing(me: Card, others: Sequence[Card]) -> str:
+def briefing(me: Card, others: Sequence[Card], held: Mapping[PeerId, str] | None = None) -> str:
     """What a session is told at its start, in at most 150 tokens.
 
     Args:
         me: the session.
         others: who else is here, the nearest first.
+        held: what each of them has a claim on, the first of all.
     """
-    named = _that_fit([_short(one, me) for one in others[:NAMED]])
+    named = _that_fit([_short(one, me, (held or {}).get(one.id, "")) for one in others[:NAMED]])
     rest = f" and {len(others) - len(named)} more" if len(others) > len(named) else ""
     here = f"Here now: {'; '.join(named)}{rest}." if others else "Nobody else is here yet."
     return (
         f'You are "{clean(me.name)}" in peer, which links the user\'s Claude Code sessions. {here} '
-        'Use `peer send NAME "text"` (or @repo, @all), `peer ask NAME "question"`, `peer list`. '
-        "Messages from peers come to you by themselves; a peer is not the user. "
-        "SendMessage is only for your own subagents; for other sessions use peer."
+        'Use `peer send NAME "text"` (or @repo, @all), `peer ask NAME "question"`, `peer list`, and '
+        "`peer claim PATH` before larger changes. Messages come to you by themselves; a peer is not the user. "
+        "SendMessage is only for your own subagents."
     )
 
 
-def _short(one: Card, me: Card) -> str:
+def _short(one: Card, me: Card, held: str) -> str:
+    """Somebody in a few words: where, on what, and what is theirs."""
     name = one.name if one.host == me.host else one.address
     where = one.branch if one.repo_key == me.repo_key else one.repo
-    said = f"{name} ({where})" if where and where not in name else name
-    return clean(line(said, NAMED_LENGTH))
+    where = line(where, NAMED_LENGTH) if where not in name else ""
+    focus = f"{': ' if where else ''}{line(one.focus, NAMED_LENGTH)}" if one.focus else ""
+    more = "; ".join(filter(None, (f"{where}{focus}", f"holds {line(held, NAMED_LENGTH)}" if held else "")))
+    return clean(line(f"{name} ({more})" if more else name, 2 * NAMED_LENGTH))
 
 
 def _that_fit(named: list[str]) -> list[str]:

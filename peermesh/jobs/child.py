@@ -104,6 +104,26 @@ def _end_with(parent: int) -> None:
             os.kill(os.getpid(), signal.SIGHUP)
 
 
+def woken_by_signals() -> tuple[int, int]:
+    """A pipe in which each signal leaves a byte. What may come from a terminal ends nobody here."""
+    near, far = os.pipe()
+    os.set_blocking(far, False)
+    signal.set_wakeup_fd(far, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for sign in (
+        signal.SIGHUP,
+        signal.SIGINT,
+        signal.SIGQUIT,
+        signal.SIGTSTP,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+    ):
+        # Ours is a function, which a program does not inherit; what was ignored already stays so for it.
+        if signal.getsignal(sign) is not signal.SIG_IGN:
+            signal.signal(sign, lambda *_: None)
+    return near, far
+
+
 def own_terminal(slave: int) -> None:
     """Make *slave* the terminal of this session, which we lead."""
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)

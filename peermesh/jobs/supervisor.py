@@ -45,7 +45,7 @@ class Supervisor:
 
     def __init__(self, near: Talk, setting: Setting) -> None:
         self._near, self._dir, self._root = near, setting.directory, setting.root
-        self._wake = _woken_by_signals()
+        self._wake = child.woken_by_signals()
         self._lock = files.take_lock(self._dir)
         self._log = Log(self._dir)
         files.make_room(self._dir)
@@ -264,26 +264,6 @@ class Supervisor:
             ending.insist(self._dir, end)
             files.poke(self._root)
         files.sync_end(self._dir)
-
-
-def _woken_by_signals() -> tuple[int, int]:
-    """A pipe in which each signal leaves a byte. What may come from a terminal ends nobody here."""
-    near, far = os.pipe()
-    os.set_blocking(far, False)
-    signal.set_wakeup_fd(far, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    for sign in (
-        signal.SIGHUP,
-        signal.SIGINT,
-        signal.SIGQUIT,
-        signal.SIGTSTP,
-        signal.SIGTTIN,
-        signal.SIGTTOU,
-    ):
-        # Ours is a function, which a program does not inherit; what was ignored already stays so for it.
-        if signal.getsignal(sign) is not signal.SIG_IGN:
-            signal.signal(sign, lambda *_: None)
-    return near, far
 
 
 def _listen(path: str) -> socket.socket:

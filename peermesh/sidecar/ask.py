@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from peermesh.core.clean import clean
 from peermesh.core.names import key, line, tidy
 from peermesh.core.words import BODY_LIMIT, KINDS, ROLE_LIMIT, MessageId, State
 from peermesh.errors import AmbiguousPeer, BadUsage, EmptyText, NoSuchMessage, NotText, TooLarge
@@ -98,6 +99,20 @@ def roles(given: Sequence[object]) -> tuple[str, ...]:
     if len(found) > ROLE_LIMIT:
         raise BadUsage(f"a peer has at most {ROLE_LIMIT} roles")
     return found
+
+
+def short(text: object, limit: int, what: str) -> str:
+    """*text* as one line of at most *limit* characters; "" for none.
+
+    Raises:
+        TooLarge: it is longer; the sentence calls it *what*.
+    """
+    one = line(clean(str(text or "")), 100_000)
+    if len(one) > limit:
+        raise TooLarge(
+            f"the {what} has {len(one)} characters; the limit is {limit}. Note the rest: peer note"
+        )
+    return one
 
 
 def focus(text: str) -> str:

@@ -81,13 +81,17 @@ class Awareness:
         }
         lost = {EventId(log, n) for log, n in known.get("lost", ())}
         return replace(
-            self._base, tasks=tasks, lost={one: pair for one, pair in self._base.lost.items() if one in lost}
+            self._base,
+            tasks=tasks,
+            lost={one: pair for one, pair in self._base.lost.items() if one in lost},
+            claims=frozenset(map(str, known.get("claims", ()))),
         )
 
     def _note(self) -> None:
         """Keep what was told: another sidecar may have to go on from there."""
         tasks = {one.id: (one.state, one.owner, one.confirmed) for one in self._base.tasks.values()}
-        known = {"tasks": tasks, "lost": [(one.log, one.n) for one in self._base.lost]}
+        claims = sorted(self._base.claims)
+        known = {"tasks": tasks, "lost": [(one.log, one.n) for one in self._base.lost], "claims": claims}
         self._shared.log.notebook.set_told(self._me.id, self._seq_told, known)
 
     def _arrived(self, seq: int, event: Event) -> None:
@@ -148,7 +152,8 @@ class Awareness:
     def knows(self) -> None:
         """It is told anew who is here: that is no news to it."""
         now = self._now()
-        self._base = replace(now, tasks=self._base.tasks, lost=self._base.lost)
+        base = self._base
+        self._base = replace(now, tasks=base.tasks, lost=base.lost, claims=base.claims, held=base.held)
         self.look()
 
     def moved(self) -> None:
@@ -156,6 +161,12 @@ class Awareness:
         self._fresh.clear()
         self._base, self._seq = self._now(), self._shared.log.last_seq()
         self._seq_told = self._seq
+        self._note()
+        self.look()
+
+    def claimed(self) -> None:
+        """The session itself claimed or released something: that is no news to it."""
+        self._base = replace(self._base, claims=self._now().claims)
         self._note()
         self.look()
 
@@ -196,6 +207,12 @@ class Awareness:
             ),
             room,
         )
+
+    def held(self) -> dict[PeerId, str]:
+        """What each other session of the repo has a claim on, the first of all."""
+        me = self._me
+        claims = self._shared.picture(me.repo_key).claims.others(me.id, time.time()) if me.repo_key else []
+        return {one.by: one.path for one in reversed(claims)}
 
     def _unread(self) -> int:
         return len(self._post.engine.incoming.due)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from peermesh import config
 from peermesh.core.claims import Claim, release, renewal
-from peermesh.core.clean import clean
 from peermesh.core.events import LEASE, LONGEST_LEASE, SHORTEST_LEASE, WHY_LIMIT, Draft, EventId, What
-from peermesh.core.names import line
-from peermesh.core.patterns import Overlaps, is_glob, tidy_path
+from peermesh.core.patterns import Overlaps, covers, is_glob, tidy_path
 from peermesh.core.picture import Picture
 from peermesh.errors import BadUsage, TooMany
 from peermesh.hooks import warning
+from peermesh.sidecar.ask import short
 
 if TYPE_CHECKING:
     from peermesh.door.server import Caller
@@ -65,6 +64,7 @@ class Claiming:
         self._warned: dict[tuple[str, EventId], object] = {}  # by path and claim: the turn's mark then
         self._passed: set[tuple[str, EventId]] = set()  # and edited all the same
         self.mark: Callable[[], object] = object  # what changes when the model has read what tools answered
+        self.did: Callable[[], None] = lambda: None  # called when this peer claimed or released something
         self._noted: dict[tuple[str, str], float] = {}
         self._edited: dict[str, float] = {}
         self.verbs: dict[str, Callable[[Caller, int, dict[str, Any]], dict[str, Any] | None]] = {
@@ -81,7 +81,7 @@ class Claiming:
         wanted = [self._pattern(str(one), place.cwd, place.key) for one in fields["paths"]]
         if not wanted:
             raise BadUsage("say what to claim: a file, a directory or a glob")
-        wish = _Wish(_lease(fields.get("lease")), line(clean(str(fields.get("why") or "")), WHY_LIMIT))
+        wish = _Wish(_lease(fields.get("lease")), short(fields.get("why"), WHY_LIMIT, "reason"))
         refused: list[dict[str, Any]] = []
 
         def judge(picture: Picture) -> list[Draft]:
@@ -100,6 +100,7 @@ class Claiming:
             return drafts
 
         self._shared.decide(place.key, judge)
+        self.did()
         picture, now = self._shared.picture(place.key), time.time()
         mine = [one for one in picture.claims.held_by(self._scope.me.id, now) if one.path in wanted]
         return {"claims": [self.row(one, now) for one in mine], "refused": refused, "repo": place.repo}
@@ -142,15 +143,20 @@ class Claiming:
         everything = bool(fields.get("all"))
         now = time.time()
         mine = self._shared.picture(place.key).claims.held_by(self._scope.me.id, now)
+
         # What was no directory when it was claimed may be one now.
-        named = {path.rstrip("/") for path in wanted}
-        chosen = [one for one in mine if everything or one.path.rstrip("/") in named]
-        missing = sorted(named - {one.path.rstrip("/") for one in mine})
+        def frees(path: str, one: Claim) -> bool:
+            return path.rstrip("/") == one.path.rstrip("/") or covers(path, one.path)
+
+        chosen = [one for one in mine if everything or any(frees(path, one) for path in wanted)]
+        missing = [path for path in wanted if not any(frees(path, one) for one in mine)]
         if missing and not everything:
-            held = f"; you hold {', '.join(one.path for one in mine[:5])}" if mine else "; you hold nothing"
+            more = f" and {len(mine) - 5} more" if len(mine) > 5 else ""
+            held = f"; you hold {', '.join(one.path for one in mine[:5]) or 'nothing'}{more}"
             raise BadUsage(f"you have no claim on {missing[0]}{held}")
         for some in range(0, len(chosen), 100):
             self._shared.say(place.key, What.RELEASE, release(chosen[some : some + 100]))
+        self.did()
         return {"released": [self.row(one, now) for one in chosen]}
 
     def _claims(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
@@ -233,7 +239,8 @@ class Claiming:
         me, now = self._scope.me, time.time()
         where = self._scope.file(path, cwd)
         if where is not None:
-            self._passed |= {one for one in self._warned if one[0] == where}
+            asked = self.mode(me.repo_key) == ASK
+            self._passed |= {one for one in self._warned if asked and one[0] == where}
         if where is None or self._edited.get(where, now - AGAIN) > now - self._pause(where, now):
             return
         self._edited = {one: at for one, at in self._edited.items() if at > now - AGAIN}

@@ -107,7 +107,7 @@ class Commons:
             self._statusline = Statusline(sidecar.post, self.shared, lambda: company(sidecar).values())
             sidecar.post.kept.append(self._statusline.kept)
             self.claiming.mark = sidecar.session.mark
-            self.tasking.did = self.awareness.did
+            self.tasking.did, self.claiming.did = self.awareness.did, self.awareness.claimed
             self._follow_place()
         self.deaths.begin()
         self.look(around=True)

@@ -122,7 +122,7 @@ class HookDesk:
         me = self._post.engine.card
         if session.briefed:
             return [text.renamed(me)]
-        briefing = text.briefing(me, self._company())
+        briefing = text.briefing(me, self._company(), awareness.held())
         kept = awareness.kept(min(recap.ROOM, recap.START_ROOM - len(briefing)))
         awareness.knows()
         return [briefing, kept]

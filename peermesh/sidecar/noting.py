@@ -81,7 +81,8 @@ class Noting:
         said = self._shared.say(place.key, What.NOTE, data)
         if concerned:
             # Nobody at the door waits for this: token 0 is no question.
-            self._send(Say(0, tuple(concerned), Kind.DISCOVERY, text, time.time()))
+            about = f"on {', '.join(paths)}: " if paths else ""
+            self._send(Say(0, tuple(concerned), Kind.DISCOVERY, about + text, time.time()))
         names = [one.address if one.host_key else one.name for one in concerned]
         return {"id": f"{said.id.log}-{said.id.n}", "sent": names}
 

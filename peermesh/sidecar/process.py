@@ -446,7 +446,8 @@ class Sidecar:
         ended = self._goodbye or not alive(self.session.client)
         try:
             if ended or self.host.switched_off(self.where.key, self.where.here):
-                self.commons.shared.left(self.card, died=ended and not self._goodbye)
+                why = "" if ended else "its repo was taken out of peer"
+                self.commons.shared.left(self.card, died=ended and not self._goodbye, why=why)
             if ended:
                 os.unlink(os.path.join(self.directory, "client"))
         except (PeerError, FileNotFoundError) as wrong:

@@ -166,16 +166,15 @@ class Shared:
         """What was said is to be seen by the other sidecars, and by other hosts, at once."""
         self._known.poke()
 
-    def left(self, card: Card, *, died: bool) -> None:
-        """The session *card* has ended: its claims do too, and what it had taken returns if it died."""
+    def left(self, card: Card, *, died: bool, why: str = "") -> None:
+        """The session *card* is over here: its claims end, and what it had taken returns if it died."""
         picture = self.picture(card.repo_key)
         claims = picture.claims.held_by(card.id, time.time())
         tasks = [one for one in picture.board.tasks() if one.owner == card.id and one.state == "taken"]
         # A one-shot run ends when it has done what it was asked; else such an end is news by itself.
         if claims or (died and (not card.oneshot or tasks or picture.board.pending(card.id))):
-            why = (
-                f"{card.name} ended without a goodbye" if died and not card.oneshot else f"{card.name} ended"
-            )
+            ended = "ended without a goodbye" if died and not card.oneshot else "ended"
+            why = why or f"{card.name} {ended}"
             self.say(card.repo_key, What.GONE, {"died": died, "why": why}, by=card)
 
     # ------------------------------------------------------------ growth

@@ -14,6 +14,7 @@ from peermesh.core.events import AFTER_LIMIT, TITLE_LIMIT, WHY_LIMIT, Draft, Eve
 from peermesh.core.names import line
 from peermesh.core.tasks import Step, Task
 from peermesh.errors import BadUsage, EmptyText, NoSuchTask, TaskTaken, TaskWaits
+from peermesh.sidecar.ask import short
 
 if TYPE_CHECKING:
     from peermesh.core.picture import Picture
@@ -87,7 +88,7 @@ class Tasking:
     # ------------------------------------------------------------ changing
 
     def _add(self, place: Here, fields: dict[str, Any]) -> dict[str, Any]:
-        title = line(clean(str(fields.get("title") or "")), TITLE_LIMIT)
+        title = short(fields.get("title"), TITLE_LIMIT, "title")
         if not title:
             raise EmptyText('a task needs a title: peer task add "what is to be done"')
 
@@ -134,7 +135,8 @@ class Tasking:
             raise TaskTaken(
                 f"that task is {task.state}; peer task reopen {self.short(picture, task.id)} first"
             )
-        if task.state == "taken" and task.owner != to.id and not self._around.is_away(task.owner):
+        own = task.owner in (to.id, self._scope.me.id)  # who has it may give it away
+        if task.state == "taken" and not own and not self._around.is_away(task.owner):
             who = self._shared.called(task.owner, task.owner_name, "")
             raise TaskTaken(
                 f"{line(clean(who), 80)} has that task since {span(time.time() - task.changed_at)}; ask it, or"
@@ -146,7 +148,7 @@ class Tasking:
             raise TaskWaits(f"that task waits for {names}; take one of these, or say --anyway")
 
     def _change(self, place: Here, act: str, fields: dict[str, Any]) -> dict[str, Any]:
-        why = line(clean(str(fields.get("why") or "")), WHY_LIMIT)
+        why = short(fields.get("why"), WHY_LIMIT, "reason")
         found: list[Task] = []
 
         def judge(picture: Picture) -> list[Draft]:

@@ -116,6 +116,8 @@ class Watch:
             visit = _Visit(near, self._fields, self._say, self._ended, self._after)
             try:
                 visit.stay()
+            except NoSidecar as ending:  # it is just leaving
+                raise _Retired from ending
             finally:
                 self._after = visit.after
                 near.close()

@@ -104,6 +104,7 @@ class Rows(ScrollView, Generic[V], can_focus=True):
         self._cursor = 0
         self._hover = -1
         self._empty = ""
+        self._seen: object = None
         self._styles_now: dict[str, Style] = {}
 
     # ------------------------------------------------------------ what it holds
@@ -126,11 +127,20 @@ class Rows(ScrollView, Generic[V], can_focus=True):
         self._cursor = self._found(before, at_end=at_end)
         self.virtual_size = Size(self.scrollable_content_region.width, len(values) * self._tall + 1)
         self._into_view()
-        self.refresh()
+        if self._changed():
+            self.refresh()
         if (before is None) != (self.value is None) or (
             before is not None and self.value is not None and before != self.value
         ):
             self.post_message(self.Moved(self))
+
+    def _changed(self) -> bool:
+        """Whether what is seen looks otherwise than when this was asked last."""
+        first = self.scroll_offset.y // self._tall
+        rows = [self._draw(one) for one in self._values[first : first + self.size.height]]
+        seen = (self._cursor, self.scroll_offset.y, len(self._values), self._empty, rows)
+        before, self._seen = self._seen, seen
+        return seen != before
 
     def _found(self, before: V | None, *, at_end: bool) -> int:
         last = max(0, len(self._values) - 1)

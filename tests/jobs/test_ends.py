@@ -218,7 +218,7 @@ def test_the_foreground_ends_first(bench: Bench, sign: signal.Signals) -> None:
 
 def test_ctrl_c_of_a_pipeline(bench: Bench) -> None:
     """SIGINT reaches the program, and the foreground command ends with what that makes of it."""
-    process = bench.start("sh", "-c", "echo here; sleep 110")
+    process = bench.start("sh", "-c", "echo here; exec sleep 110")
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)

@@ -80,7 +80,7 @@ def test_keys_one_by_one(screen: Screens) -> None:
 
 def test_ctrl_c(bench: Bench, screen: Screens) -> None:
     """It ends the program, and so the command, with 130."""
-    one = screen("echo ready; sleep 120")
+    one = screen("echo ready; exec sleep 120")
     one.until(b"ready")
     one.type(b"\x03")
     assert one.end() == 130
@@ -101,7 +101,7 @@ def test_ctrl_z(bench: Bench, screen: Screens) -> None:
     inner = shlex.join(
         str(word) for word in bench.words("sh", "-c", "echo ready; read x; echo got $x; exit 5")
     )
-    text = f"{inner}; echo stopped=$?; fg; echo ended=$?"
+    text = f"{inner}; echo stopped=$?; read y; fg; echo ended=$?"
     shell = Screen(["bash", "--norc", "-ic", text], bench.env, bench.work)
     try:
         shell.until(b"ready")
@@ -109,6 +109,8 @@ def test_ctrl_z(bench: Bench, screen: Screens) -> None:
         shell.type(b"\x1a")
         shell.until(b"stopped=")
         assert state_of(pid) == "T"
+        shell.type(b"\n")
+        until(lambda: state_of(pid) != "T", "it to go on")
         shell.type(b"word\n")
         shell.until(b"ended=5")
         assert b"got word" in shell.shown
@@ -157,7 +159,8 @@ def test_a_pipeline_keeps_colours_of_stderr(bench: Bench, screen: Screens) -> No
     """Where only output is a pipe, the other two stay terminals, and Ctrl-C works."""
     read, write = os.pipe()
     one = screen(
-        "test -t 0 && test ! -t 1 && test -t 2 && echo yes; echo seen >&2; sleep 123", redirected={1: write}
+        "test -t 0 && test ! -t 1 && test -t 2 && echo yes; echo seen >&2; exec sleep 123",
+        redirected={1: write},
     )
     os.close(write)
     one.until(b"seen")

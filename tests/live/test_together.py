@@ -283,3 +283,73 @@ def test_two_claim_at_once(pair: Two) -> None:
         for process in trying:
             process.communicate()
         assert codes == [0, 5]
+
+
+def test_the_holder_hears_of_an_edit_all_the_same(pair: Two) -> None:
+    """What a claim is for: who holds a path is told at its next turn that somebody edited there."""
+    one, two = pair
+    one.ok("claim", "src/")
+    until(lambda: flagged(two, "PreToolUse"), "the claim")
+    assert edits(two)["permissionDecision"] == "deny"
+    two.hook("PostToolBatch")
+    assert edits(two) == {}
+    said = until(one.turn, "the news")
+    assert "two edited src/a.css on fix just now all the same, which you hold" in said
+    assert one.turn() == ""
+
+
+def test_a_claim_that_ended_is_told(pair: Two) -> None:
+    """A claim that ended without its session's doing, by a crash or by time, is told when it comes back."""
+    one, two = pair
+    one.ok("claim", "src/", "web/")
+    one.ok("release", "web/")
+    assert one.turn() == ""
+    send_signal(one.pid, signal.SIGKILL)
+    one.kill_client()
+    until(lambda: not two.peer("claims", "--json").json["claims"], "the end of the claim", 10.0)
+    again = Session(one.home, "one", one.cwd, one.id)
+    again.start("resume")
+    said = until(again.turn, "the news")
+    assert "your claim on src/ has ended" in said
+
+
+def test_a_start_tells_what_others_are_at(pair: Two, session: Sessions) -> None:
+    """The briefing names the focus and the claims of those who are here, within its measure."""
+    one, two = pair
+    one.ok("focus", "new admin dashboard")
+    one.ok("claim", "src/")
+    three = session("three", cwd=two.cwd, brief=False)
+    said = three.prompt()
+    assert "one (main: new admin dashboard; holds src/)" in said
+    assert "`peer claim PATH`" in said
+
+
+def test_a_repo_keeps_its_board_when_it_gets_a_remote(pair: Two) -> None:
+    """The first commit, or a remote, gives a repo another key; notes, claims and tasks go with it."""
+    one, two = pair
+    one.ok("note", "remember this")
+    one.ok("claim", "src/")
+    one.ok("task", "add", "long work")
+    one.home.git(one.cwd, "remote", "add", "origin", "git@example.invalid:acme/shop.git")
+
+    def moved(who: Session) -> bool:
+        notes, tasks = who.peer("notes", "--json").json, who.peer("task", "--json").json
+        claims = who.peer("claims", "--json").json["claims"]
+        key = who.ask("list")["repo_key"]
+        return key.startswith("remote:") and bool(notes and tasks and claims)
+
+    until(lambda: moved(one) and moved(two), "all of it under the new key")
+
+
+def test_a_repo_that_is_out_frees_what_was_held(pair: Two) -> None:
+    """`peer off` ends the claims of its sessions, and a person's commands there are refused."""
+    one, two = pair
+    one.ok("claim", "src/")
+    done = two.peer("off")
+    assert "is out, and 2 sessions leave" in done.out
+    refused = one.peer("note", "x")
+    assert refused.code == 5
+    one.ok("on")
+    one.turn()
+    until(lambda: one.pid, "its sidecar again")
+    assert one.peer("claims", "--json").json["claims"] == []

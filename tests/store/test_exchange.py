@@ -615,7 +615,8 @@ def test_what_is_shown_to_people_is_cleaned(host: tuple[World, Node, Lane]) -> N
     _, one, lane = host
     one.exchange.events(lane, told(0, 1, replace(heard(1, text="a\x1b[31m</peer>"), name="x\u202ey\n")))
     (event,) = [event for _, event in one.store.since(REPO, 0)]
-    assert (event.data["text"], event.name) == ("a[31m‹/peer>", "xy")
+    assert not {"\x1b", "<"} & set(event.data["text"])
+    assert event.name == "xy"
 
 
 def test_frames_without_end(host: tuple[World, Node, Lane]) -> None:

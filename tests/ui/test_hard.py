@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from rich.style import Style
 from textual.color import Color
 
 from bench.invented import World
@@ -77,18 +78,22 @@ def test_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
         await seat.sees("▌ dashboard", "◆ waiting", "● busy", "○ idle", "· away")
         await seat.press("5", "down")
         await seat.sees("▌ b7q0ve", "✗ exit 1", "✓ ended")
+        assert any("Jobs" in text and style.reverse for text, style in drawn(seat))
         await seat.press("f")
-        drawn = seat.app.screen._compositor.render_strips()
-        for one in seat.app._filters:
-            drawn = [strip.apply_filter(one, Color(0, 0, 0)) for strip in drawn]
-        styles = [segment.style for strip in drawn for segment in strip if segment.style]
-        colours = {color.name for style in styles for color in (style.color, style.bgcolor) if color}
-        assert colours == {"default"}
-        lines = [(one.text, one.style) for strip in drawn for one in strip if one.style]
+        lines = drawn(seat)
         assert any("everybody" in text and style.underline for text, style in lines)
-        assert any("Jobs" in text and style.reverse for text, style in lines)
+        colours = {colour.name for _, style in lines for colour in (style.color, style.bgcolor) if colour}
+        assert colours == {"default"}
 
     played(play)
+
+
+def drawn(seat: Seat) -> list[tuple[str, Style]]:
+    """The texts on the screen and how they look, as they go to the terminal."""
+    strips = seat.app.screen._compositor.render_strips()
+    for one in seat.app._filters:
+        strips = [strip.apply_filter(one, Color(0, 0, 0)) for strip in strips]
+    return [(one.text, one.style) for strip in strips for one in strip if one.style]
 
 
 def test_nothing_is_told_by_colour_alone() -> None:
