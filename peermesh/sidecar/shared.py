@@ -186,7 +186,6 @@ class Shared:
                 continue
             picture, now = self.picture(repo), time.time()
             upto = self._kept[repo].seq
-            picture.prune(now)
             self.log.compact(repo, picture.needed(now), upto)
             self._counts[repo] = self.log.count(repo)
 
