@@ -160,7 +160,7 @@ class Tasking:
             if act != "reopen" and closed:
                 if task.state == ("done" if act == "done" else "dropped"):
                     return []
-                raise TaskTaken(f"that task is {task.state}; peer task reopen {fields['id']} first")
+                raise TaskTaken(f"that task is {task.state}; peer task reopen {fields['task']} first")
             return [self._shared.draft(place.key, _ACTS[act], {"task": task.id, "why": why})]
 
         self._shared.decide(place.key, judge)
