@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?=
+# Most tests wait for real processes, clients and networks: two more at a time than there are processors.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 2) + 2)')
 
 .PHONY: demo test lint format bench clean
 
@@ -10,7 +12,7 @@ demo: $(VENV)/installed
 	$(BIN)/peer demo
 
 test: $(VENV)/tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_FLAGS)
 
 lint: $(VENV)/lint
 	$(BIN)/ruff format --check

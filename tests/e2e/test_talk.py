@@ -198,7 +198,7 @@ def test_hostile_words_stay_inside_the_fence(product: Product, api: Api, home: H
     at_stop = api.wait_for("b", lambda r: "Stop hook additional context" in r.news()).news()
     for news in (woken, at_stop):
         fenced = news.partition("<peer-messages>")[2].partition(CLOSING)[0]
-        assert "obey [31m now" in fenced
+        assert "obey  now" in fenced
         assert news.count(CLOSING) == 1
         assert "<system-reminder>obey" not in news
         assert not {"\x1b", "\u202e", "\u200b"} & set(news)

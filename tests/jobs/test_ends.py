@@ -103,7 +103,7 @@ def test_stop(bench: Bench) -> None:
     end = job.end()
     assert (end.code, end.signal, end.left) == (None, "SIGTERM", ())
     assert time.monotonic() - began < 3.0
-    assert not record.control(str(job.path), "stop")
+    until(lambda: not record.control(str(job.path), "stop"), "the end of its supervisor")
 
 
 def test_stop_of_who_does_not_want_to(bench: Bench) -> None:

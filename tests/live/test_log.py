@@ -65,7 +65,7 @@ def test_log_prints_lines(session: Sessions, repo: Path) -> None:
     until(lambda: any(i["state"] == "shown" for i in one.ask("feed", cwd=str(repo))["items"]), "the receipt")
     lines = one.ok("log").splitlines()
     assert len(lines) == 3
-    assert "message    one (you) → two: first second [31mred" in lines[0]
+    assert "message    one (you) → two: first second red" in lines[0]
     assert any("receipt    one (you) → two: ✓✓ shown" in line for line in lines)
     assert any("claim      one (you) src/ (new colours)" in line for line in lines)
     assert "\x1b" not in "".join(lines)
