@@ -117,7 +117,10 @@ def test_release_wants_to_know_what(typed: Typed) -> None:
 def test_mode_of_claims(typed: Typed) -> None:
     """--mode sets it for the repo; one that is not usual is told below the claims."""
     said = typed("claims", "--mode", "ask", claims_mode={"mode": "ask", "repo": "shop"})
-    assert said.out == "✓ shop, ask: the first try of a held path says why, the next ones ask the person, until one was allowed\n"
+    assert (
+        said.out
+        == "✓ shop, ask: the first try of a held path says why, the next ones ask the person, until one was allowed\n"
+    )
     assert typed.door.last["mode"] == "ask"
     over = typed("claims", "--mode", "ask", claims_mode={"mode": "off", "repo": "shop"})
     assert "this session keeps to off" in over.lines[1]
