@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.lan.hosts import Host, until
+from tests.lan.hosts import Host, pair, until
 from tests.netns import Network
 
 PORT = 7337
 MDNS = 5353
+REMOTE = "git@example.invalid:acme/shop.git"
 
 
 @contextmanager
@@ -33,6 +35,36 @@ def two(desk: type[Host] = Host, **network: Any) -> Iterator[tuple[Host, Host]]:
             one.start("d1", "build")
             other.start("l1", "front")
             yield one, other
+
+
+def clone(host: Host, where: str = "work", remote: str = REMOTE) -> str:
+    """A checkout of the shop on *host*; its path."""
+    path = host.home / where
+    path.mkdir(exist_ok=True)
+    who = ["-c", "user.name=Test", "-c", "user.email=test@example.invalid", "-c", "commit.gpgsign=false"]
+    (path / "a.css").write_text("body {}\n")
+    for words in (
+        ["init", "-q", "-b", "main"],
+        ["remote", "add", "origin", remote],
+        ["add", "."],
+        [*who, "commit", "-q", "-m", f"On {host.name}"],
+    ):
+        subprocess.run(["git", "-C", str(path), *words], check=True, capture_output=True, timeout=30)
+    return str(path)
+
+
+@contextmanager
+def sharing() -> Iterator[tuple[Host, Host]]:
+    """Two hosts that trust each other, each with a session in a clone of the same repo."""
+    with Network("desk", "lap") as lan:
+        desk, lap = Host(lan, "desk"), Host(lan, "lap")
+        with closing(desk, lap):
+            for host, session in ((desk, "build"), (lap, "front")):
+                clone(host)
+                host.start(session, session)
+            pair(desk, lap)
+            until(lambda: desk.sees("lap", "front") and lap.sees("desk", "build"), "each other")
+            yield desk, lap
 
 
 def met(desk: Host, lap: Host, here: str = "desk", there: str = "lap") -> None:

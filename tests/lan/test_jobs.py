@@ -11,10 +11,9 @@ import pytest
 
 from peermesh.jobs import files, record
 from peermesh.jobs.record import EndRecord
-from tests.netns import Network
 
-from .hosts import Host, pair, until
-from .test_shared import clone
+from .hosts import Host, until
+from .machines import sharing
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
@@ -28,18 +27,8 @@ SOON = 10.0
 @pytest.fixture
 def two() -> Iterator[Two]:
     """Two hosts that trust each other, each with a session in a clone of the same repo."""
-    with Network("desk", "lap") as lan:
-        desk, lap = Host(lan, "desk"), Host(lan, "lap")
-        try:
-            for host, session in ((desk, "build"), (lap, "front")):
-                clone(host)
-                host.start(session, session)
-            pair(desk, lap)
-            until(lambda: desk.sees("lap", "front") and lap.sees("desk", "build"), "each other")
-            yield desk, lap
-        finally:
-            desk.close()
-            lap.close()
+    with sharing() as hosts:
+        yield hosts
 
 
 def begin(host: Host, session: str, **fields: Any) -> str:

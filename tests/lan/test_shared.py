@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,50 +10,23 @@ import pytest
 
 from peermesh.core.events import Draft
 from peermesh.store.log import LogStore
-from tests.netns import Network
 
-from .hosts import Host, pair, until
+from .hosts import Host, until
+from .machines import clone, sharing
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 Two = tuple[Host, Host]
 
-REMOTE = "git@example.invalid:acme/shop.git"
 AWAY = 20.0
 BACK = 35.0
-
-
-def clone(host: Host, where: str = "work", remote: str = REMOTE) -> str:
-    """A checkout of the shop on *host*; its path."""
-    path = host.home / where
-    path.mkdir(exist_ok=True)
-    who = ["-c", "user.name=Test", "-c", "user.email=test@example.invalid", "-c", "commit.gpgsign=false"]
-    (path / "a.css").write_text("body {}\n")
-    for words in (
-        ["init", "-q", "-b", "main"],
-        ["remote", "add", "origin", remote],
-        ["add", "."],
-        [*who, "commit", "-q", "-m", f"On {host.name}"],
-    ):
-        subprocess.run(["git", "-C", str(path), *words], check=True, capture_output=True, timeout=30)
-    return str(path)
 
 
 @pytest.fixture
 def two() -> Iterator[Two]:
     """Two hosts that trust each other, each with a session in a clone of the same repo."""
-    with Network("desk", "lap") as lan:
-        desk, lap = Host(lan, "desk"), Host(lan, "lap")
-        try:
-            for host, session in ((desk, "build"), (lap, "front")):
-                clone(host)
-                host.start(session, session)
-            pair(desk, lap)
-            until(lambda: desk.sees("lap", "front") and lap.sees("desk", "build"), "each other")
-            yield desk, lap
-        finally:
-            desk.close()
-            lap.close()
+    with sharing() as hosts:
+        yield hosts
 
 
 def tasks(host: Host, session: str) -> dict[str, dict[str, Any]]:
