@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +14,8 @@ from peermesh.core.names import key, unique
 from peermesh.core.words import Card, PeerId
 from peermesh.errors import NameTaken, StoreBroken
 from peermesh.store import remotes
-from peermesh.store.sqlite import open_file, transaction, translated, translated_os
+from peermesh.store.common import CommonFile
+from peermesh.store.sqlite import transaction, translated
 
 STEPS = [
     """
@@ -57,7 +56,7 @@ _BAD_CARD = (
 IsLive = Callable[[PeerId], bool]
 
 
-class HostStore:
+class HostStore(CommonFile):
     """The file ``host.db``.
 
     Args:
@@ -69,25 +68,12 @@ class HostStore:
     """
 
     def __init__(self, root: str, host: str) -> None:
-        self.path = os.path.join(root, "host.db")
         self._root, self._host = root, host
-        self.set_aside: str | None = None
-        self._openings = 0
-        self._open()
+        super().__init__(os.path.join(root, "host.db"), STEPS)
         self.remotes = remotes.Remotes(lambda: self._db, self.path)
 
-    def _open(self) -> None:
-        # One at a time: a file that another process is just making must not be taken for a damaged one.
-        with self._lock():
-            self._db, aside = open_file(self.path, STEPS)
-            try:
-                self._adopt_if_empty()
-            except BaseException:
-                self._db.close()
-                raise
-        self.set_aside = aside or self.set_aside
-        self._inode = os.stat(self.path).st_ino
-        self._openings += 1
+    def _begin(self) -> None:
+        self._adopt_if_empty()
 
     def _adopt_if_empty(self) -> None:
         """A new file, or one in place of a damaged one: take in whoever left a card in a directory.
@@ -123,33 +109,10 @@ class HostStore:
         for session in sessions:
             self._bind(str(session), card.id)
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        path = os.path.join(self._root, "host.lock")
-        with translated_os(path):
-            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(fd)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    @property
-    def openings(self) -> int:
-        """How often this process opened the file: again when it was lost, or set aside by another."""
-        return self._openings
-
     def revision(self) -> tuple[int, int]:
         """What changes when another process wrote; also follows a file that was set aside."""
-        if not os.path.exists(self.path) or os.stat(self.path).st_ino != self._inode:
-            self._db.close()
-            self._open()
-        with translated(self.path):
-            return self._openings, int(self._db.execute("PRAGMA data_version").fetchone()[0])
+        version = self._version()
+        return self._openings, version
 
     # ------------------------------------------------------------ reading
 

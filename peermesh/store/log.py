@@ -7,7 +7,6 @@ deletes is deleted here too, and nothing else.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +14,10 @@ from contextlib import contextmanager
 from peermesh.core.events import LOG_ID_LENGTH, Draft, Event, EventId
 from peermesh.core.words import PeerId
 from peermesh.store import log_rows, notebook
+from peermesh.store.common import CommonFile
 from peermesh.store.log_rows import EVENT_LIMIT, KINDS, Part, Taken
 from peermesh.store.log_writer import EVENTS_OF_A_HOST, Writer
-from peermesh.store.sqlite import open_file, transaction, translated, translated_os
+from peermesh.store.sqlite import transaction, translated
 
 __all__ = [
     "EVENTS_AT_ONCE",
@@ -44,7 +44,7 @@ def _new_id() -> str:
     return os.urandom(LOG_ID_LENGTH // 2).hex()
 
 
-class LogStore:
+class LogStore(CommonFile):
     """The file ``log.db``.
 
     Args:
@@ -56,27 +56,14 @@ class LogStore:
     """
 
     def __init__(self, root: str, new_id: Callable[[], str] = _new_id) -> None:
-        self.path = os.path.join(root, "log.db")
-        self.set_aside: str | None = None
         self._new_id = new_id
-        self._openings = 0
-        self._open()
+        super().__init__(os.path.join(root, "log.db"), STEPS)
         self.notebook = notebook.Notebook(lambda: self._db, self.path)
 
-    def _open(self) -> None:
-        # One at a time: a file that another process is just making must not be taken for a damaged one.
-        with self._lock():
-            self._db, aside = open_file(self.path, STEPS)
-            try:
-                self._be_born()
-                with translated(self.path):
-                    self._log = log_rows.read_own(self._db).log
-            except BaseException:
-                self._db.close()
-                raise
-        self.set_aside = aside or self.set_aside
-        self._inode = os.stat(self.path).st_ino
-        self._openings += 1
+    def _begin(self) -> None:
+        self._be_born()
+        with translated(self.path):
+            self._log = log_rows.read_own(self._db).log
 
     def _be_born(self) -> None:
         with translated(self.path):
@@ -87,21 +74,6 @@ class LogStore:
                 "INSERT INTO own VALUES (1, ?, ?, '[]', 0, 0, 0, 0, 0)", (self._new_id(), self._new_id())
             )
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        path = os.path.join(os.path.dirname(self.path), "log.lock")
-        with translated_os(path):
-            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(fd)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
     # ------------------------------------------------------------ what changed
 
     @property
@@ -109,22 +81,9 @@ class LogStore:
         """The name of the own log."""
         return self._log
 
-    @property
-    def openings(self) -> int:
-        """How often this process opened the file: again when it was lost, or set aside by another."""
-        return self._openings
-
     def revision(self) -> object:
         """What changes when anything was written, by this or another process; follows a file that was set aside."""
-        try:
-            lost = os.stat(self.path).st_ino != self._inode
-        except FileNotFoundError:
-            lost = True
-        if lost:
-            self._db.close()
-            self._open()
-        with translated(self.path):
-            (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        version = self._version()
         return self._openings, version, self._db.total_changes
 
     def generation(self) -> int:

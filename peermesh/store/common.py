@@ -1,0 +1,76 @@
+"""A file that all sidecars of a host share: opened one at a time, followed when it was set aside or lost."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from peermesh.store.sqlite import open_file, translated, translated_os
+
+
+class CommonFile:
+    """Opens such a file, and opens it again when another took its place.
+
+    Args:
+        path: the file.
+        steps: its schema, see store/sqlite.py.
+
+    Raises:
+        StoreNewer, StoreBroken, DiskFull, ReadOnly: see store/sqlite.py.
+    """
+
+    def __init__(self, path: str, steps: Sequence[str]) -> None:
+        self.path, self._steps = path, steps
+        self.set_aside: str | None = None
+        self._openings = 0
+        self._open()
+
+    def _open(self) -> None:
+        # One at a time: a file that another process is just making must not be taken for a damaged one.
+        with self._lock():
+            self._db, aside = open_file(self.path, self._steps)
+            try:
+                self._begin()
+            except BaseException:
+                self._db.close()
+                raise
+        self.set_aside = aside or self.set_aside
+        self._inode = os.stat(self.path).st_ino
+        self._openings += 1
+
+    def _begin(self) -> None:
+        """Whatever a file that was just opened needs; nobody else opens it meanwhile."""
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        path = f"{self.path.removesuffix('.db')}.lock"
+        with translated_os(path):
+            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @property
+    def openings(self) -> int:
+        """How often this process opened the file: again when it was lost, or set aside by another."""
+        return self._openings
+
+    def _version(self) -> int:
+        """What changes when another process wrote; follows a file that was set aside."""
+        try:
+            lost = os.stat(self.path).st_ino != self._inode
+        except FileNotFoundError:
+            lost = True
+        if lost:
+            self._db.close()
+            self._open()
+        with translated(self.path):
+            return int(self._db.execute("PRAGMA data_version").fetchone()[0])
