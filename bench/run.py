@@ -19,6 +19,7 @@ PARTS = {
     "send": "Send",
     "lan": "Between machines",
     "shared": "The shared picture",
+    "jobs": "Run and tell",
     "panel": "The panel",
     "weight": "Weight",
     "claude": "With the real Claude Code",
