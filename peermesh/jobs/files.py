@@ -6,12 +6,12 @@ Standard library only, and little of it: a supervisor starts with each `peer run
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import socket
 import sys
-import time
+
+from peermesh import locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,17 +155,10 @@ def take_lock(directory: str) -> int:
     Raises:
         OSError: another process holds it for longer than a look takes, or it cannot be made.
     """
-    fd = os.open(os.path.join(directory, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    last = time.monotonic() + LOOKED_AT
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > last:
-                raise
-            time.sleep(0.005)
-        else:
-            return fd
+    fd = locks.take_lock(os.path.join(directory, LOCK), LOOKED_AT)
+    if fd is None:
+        raise BlockingIOError(errno.EAGAIN, "another process holds the job's lock")
+    return fd
 
 
 def start_time(pid: int) -> str:

@@ -7,7 +7,6 @@ peer did not start.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any
 from peermesh.core.words import PEER_ID_ALPHABET, PeerId
 from peermesh.jobs import files
 from peermesh.jobs.files import boot_id, start_time
+from peermesh.locks import is_locked
 
 ID_LENGTH = 6  # letters of 5 bits
 # A job whose supervisor has not taken its lock by then has none.
@@ -195,16 +195,9 @@ def directories(root: str) -> list[str]:
 def is_supervised(directory: str) -> bool:
     """Whether the job's supervisor lives. Never keeps it from taking its lock for long."""
     try:
-        fd = os.open(os.path.join(directory, files.LOCK), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        return is_locked(os.path.join(directory, files.LOCK))
+    except OSError:  # not a file of ours
         return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def is_lost(directory: str, job: JobRecord, now: float) -> bool:

@@ -15,8 +15,8 @@ from peermesh.core.names import derived, tidy
 from peermesh.core.words import PEER_ID_ALPHABET, PEER_ID_LENGTH, Card, PeerId
 from peermesh.door.client import knock
 from peermesh.errors import SwitchedOff
+from peermesh.locks import take_lock
 from peermesh.sidecar.checkouts import readable
-from peermesh.sidecar.presence import take_lock
 from peermesh.sidecar.session import link_to, unlink_if_to
 from peermesh.sidecar.where import Where
 from peermesh.store.host import HostStore

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Protocol
 from peermesh import config
 from peermesh.core.words import PeerId
 from peermesh.errors import PeerError
+from peermesh.locks import free_lock, is_locked, take_lock
 from peermesh.mesh.wire import VERSION as WIRE_VERSION
 from peermesh.sidecar import offers
-from peermesh.sidecar.presence import alive, free_lock, is_locked, take_lock
+from peermesh.sidecar.presence import alive
 from peermesh.store.trust import TrustStore
 
 if TYPE_CHECKING:

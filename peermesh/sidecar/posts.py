@@ -16,10 +16,10 @@ from peermesh.core.budget import Budget
 from peermesh.core.script import Answer
 from peermesh.core.words import Card, PeerId
 from peermesh.errors import BadFrame, PeerError
+from peermesh.locks import free_lock, is_locked, take_lock
 from peermesh.mesh.hosts.sockets import raise_descriptors
 from peermesh.mesh.links import LinkError, Links, end_context, make_context
 from peermesh.sidecar.post import Busy, Post
-from peermesh.sidecar.presence import free_lock, is_locked, take_lock
 from peermesh.sidecar.session import unlink_if_to
 from peermesh.store.host import HostStore
 from peermesh.store.mailbox import Mailbox

@@ -1,9 +1,8 @@
-"""Who lives: a peer's lock is held by the one process that is its sidecar, or stands in for it."""
+"""The end of processes: whether one lives, and being told when it does no more."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import select
 import sys
@@ -12,40 +11,6 @@ from typing import Any
 
 # Where the system cannot tell of a process's end, look this often.
 LOOK = 1.0  # seconds
-
-
-def take_lock(path: str) -> int | None:
-    """The lock *path* as an open file, or ``None`` while another process holds it.
-
-    The kernel frees it when the holder ends, however it ends.
-    """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        return None
-    return fd
-
-
-def free_lock(fd: int) -> None:
-    """Let the lock go."""
-    os.close(fd)
-
-
-def is_locked(path: str) -> bool:
-    """Whether some process holds the lock *path*. Never keeps anybody from taking it for long."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def alive(pid: int) -> bool:

@@ -32,6 +32,7 @@ def test_it_loads_little() -> None:
         *(f"peermesh.jobs.{name}" for name in (
             "child", "ending", "files", "output", "setting", "streams", "supervisor", "talk"
         )),
+        "peermesh.locks",
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peermesh.sidecar.presence import is_locked
+from peermesh.locks import is_locked
 
 from .home import PATIENCE, PYTHON, Home, ask, reap, send_signal, state_of, until
 

@@ -7,7 +7,7 @@ import fcntl
 import pytest
 
 from peermesh.hooks.lane import RESUME_PATIENCE
-from peermesh.sidecar.presence import is_locked
+from peermesh.locks import is_locked
 
 from .actors import Person, Session
 from .conftest import Sessions
