@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from peermesh.cli.main import COMMANDS, peer
+from peermesh.cli.group import COMMANDS, peer
 from peermesh.errors import Exit
 
 ROOT = Path(__file__).parents[1]

@@ -262,6 +262,23 @@ def test_lane_carries_no_luggage() -> None:
     }
 
 
+def test_short_road_carries_no_luggage() -> None:
+    """`peer send` with plain words loads no click, and nothing else that it does not use."""
+    road, bare = loaded("import peermesh.cli.main"), loaded(f"import {', '.join(sorted(LIGHT | {'re'}))}")
+    assert {name for name in road - bare if not name.startswith("peermesh")} <= {"__future__"}
+    assert {name for name in road if name.startswith("peermesh.c")} == {
+        "peermesh.cli",
+        "peermesh.cli.link",
+        "peermesh.cli.main",
+        "peermesh.cli.plain",
+        "peermesh.cli.sending",
+        "peermesh.cli.short",
+        "peermesh.config",
+        "peermesh.core",
+        "peermesh.core.clean",
+    }
+
+
 @pytest.mark.parametrize("path", [path for path in FILES if path.endswith("__init__.py")])
 def test_rooms_import_nothing_by_themselves(path: str) -> None:
     """An ``__init__`` imports nothing: who wants one file of a room pays for that one."""

@@ -14,8 +14,7 @@ from typing import Any
 
 import click
 
-from peermesh.core.clean import age, clean, span
-from peermesh.core.names import line
+from peermesh.core.clean import age, clean, line, span
 
 # Narrower than this nothing is readable; wider than that, lines are hard to follow.
 NARROWEST, WIDEST = 40, 160
@@ -24,15 +23,6 @@ NARROWEST, WIDEST = 40, 160
 COLUMN = 4
 # Below a row, what belongs to it stands this far to the right.
 INDENT = "  "
-
-# Marks that are told apart without colour.
-STATE_LOOK = {
-    "queued": ("…", "yellow"),
-    "safe": ("✓", "cyan"),
-    "held": ("⏸", "yellow"),
-    "shown": ("✓✓", "green"),
-    "refused": ("✗", "red"),
-}
 
 
 def as_json(value: object) -> None:
@@ -48,11 +38,6 @@ def ago(when: float | None) -> str:
 def since(when: float | None) -> str:
     """For how long, from *when* (wall clock, seconds) on."""
     return span(max(0.0, time.time() - when)) if when else ""
-
-
-def count(number: int, what: str) -> str:
-    """So many of a thing: ``1 session``, ``2 sessions``."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def width() -> int:
@@ -176,19 +161,6 @@ def files(edited: Sequence[dict[str, Any]], room: int) -> str:
     return said
 
 
-def unread(answer: dict[str, Any]) -> None:
-    """Tell a person at a terminal that there is mail."""
-    words = unread_line(answer)
-    if words and sys.stderr.isatty():
-        click.echo(words, err=True)
-
-
-def unread_line(answer: dict[str, Any]) -> str:
-    """That there is mail, styled; "" if there is none."""
-    number = answer.get("unread", 0)
-    return click.style(f"{count(number, 'new message')} for you: peer inbox", fg="cyan") if number else ""
-
-
 def who(message: dict[str, Any]) -> str:
     """Who said it: name, host, and where they work."""
     where = " ".join(filter(None, (message.get("repo"), message.get("branch"))))
@@ -210,28 +182,6 @@ def message(one: dict[str, Any]) -> None:
     click.echo(f"{head}  {tail}")
     for row in block(one["body"]):
         click.echo(row)
-
-
-def state(row: dict[str, Any]) -> str:
-    """What became of a message of ours, in words."""
-    to, here = line(clean(str(row["to"])), 60), row.get("here", True)
-    why = line(clean(str(row.get("waits_for") or "")), 200)
-    words = {
-        "queued": f"queued for {to}: {why}; it is delivered as soon as it can be"
-        if why
-        else f"queued: {to} does not answer just now; it is delivered as soon as it does",
-        "safe": f"safe with {to}" if here else f"safe for {to}, who is away and reads it on return",
-        "held": f"held: {to} was woken often enough; it is shown at its next turn",
-        "shown": f"shown to {to}",
-        "refused": f"refused by {to}: {line(clean(row.get('why') or 'no reason given'), 200)}",
-    }
-    return words.get(row["state"], str(row["state"]))
-
-
-def state_line(row: dict[str, Any]) -> str:
-    """The same with a mark, a colour and the message's id."""
-    mark, colour = STATE_LOOK.get(row["state"], ("?", "white"))
-    return f"{click.style(mark, fg=colour)} {state(row)}  {click.style(row['id'], dim=True)}"
 
 
 def nobody_reads() -> bool:

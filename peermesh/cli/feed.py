@@ -10,12 +10,11 @@ from typing import Any
 import click
 
 from peermesh import config
-from peermesh.cli import draw, link
+from peermesh.cli import draw, link, plain
 from peermesh.cli.options import Peers, Span, json_option
 from peermesh.cli.screen import Screen
 from peermesh.cli.together import asked, here
-from peermesh.core.clean import clean
-from peermesh.core.names import line
+from peermesh.core.clean import clean, line
 from peermesh.door.client import Door
 from peermesh.errors import NoSidecar
 
@@ -189,7 +188,7 @@ def _words(item: dict[str, Any]) -> str:
             what = "" if item["what"] == "message" else f" ({item['what']})"
             return f"→ {to}{what}: {text}"
         case "receipt":
-            mark = draw.STATE_LOOK.get(state, ("", ""))[0]
+            mark = plain.STATE_LOOK.get(state, ("", ""))[0]
             return f"→ {to}: {mark} {state}" + (f", {text}" if text else "")
         case "claim":
             return f"{path}{' for longer' if state == 'renewed' else ''}" + (f" ({text})" if text else "")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from peermesh import config
-from peermesh.cli import draw, link
+from peermesh.cli import draw, link, plain
 from peermesh.cli.options import json_option
 from peermesh.core.clean import span
 from peermesh.errors import SwitchedOff
@@ -41,7 +41,7 @@ def invite_command(name: str, addresses: tuple[str, ...], cancel: bool, as_json:
     if cancel:
         near, answer = link.ask("uninvite")
         near.close()
-        _say(answer, as_json, f"{draw.count(answer['cancelled'], 'invitation')} taken back")
+        _say(answer, as_json, f"{plain.count(answer['cancelled'], 'invitation')} taken back")
         return
     near, answer = link.ask("invite", name=name, addresses=list(addresses))
     near.close()
@@ -81,7 +81,7 @@ def met(host: dict[str, Any], as_json: bool) -> None:
     if as_json:
         draw.as_json(row)
         return
-    there = f"{draw.count(row['sessions'], 'session')} there" if row["up"] else "not reached yet"
+    there = f"{plain.count(row['sessions'], 'session')} there" if row["up"] else "not reached yet"
     click.echo(f"{row['name']} is trusted, and trusts this machine ({there})")
     click.secho(f"its key's fingerprint: {row['fingerprint']}", dim=True)
     if row["up"]:
@@ -141,7 +141,7 @@ def trust_command(ctx: click.Context, as_json: bool) -> None:
 
 def _host_row(one: dict[str, Any]) -> tuple[str, str, str, str, str]:
     if one["up"]:
-        status = f"up, {draw.count(one['sessions'], 'session')}"
+        status = f"up, {plain.count(one['sessions'], 'session')}"
     elif one["refuses"]:
         status = "does not trust us"
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from peermesh.cli import draw
+from peermesh.cli import draw, plain
 from peermesh.cli.findings import Finding, finding
 
 # Of the addresses of one machine that were tried, so many are named.
@@ -35,7 +35,7 @@ def findings(answer: dict[str, Any]) -> Iterator[Finding]:
 def _host(one: dict[str, Any], answer: dict[str, Any]) -> Finding:
     if one["up"]:
         at = f" at {one['endpoint']}" if one["endpoint"] else ", it dialled"
-        return finding("fine", one["name"], f"up{at}, {draw.count(one['sessions'], 'session')}")
+        return finding("fine", one["name"], f"up{at}, {plain.count(one['sessions'], 'session')}")
     seen = f"last seen {draw.ago(one['last_seen'])}" if one["last_seen"] else "never seen since it is trusted"
     if one["refuses"]:
         return finding(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
 from peermesh import config
 from peermesh.door.client import Door, knock, reach, session_spec
 from peermesh.errors import NoSidecar, PeerError, SwitchedOff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # A sidecar starts in a tenth of a second; a loaded machine may need longer.
 START = 10.0  # seconds

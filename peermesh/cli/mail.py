@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from peermesh.cli import draw, link
+from peermesh.cli import draw, link, plain
 from peermesh.cli.options import json_option
 
 _most = click.option(
@@ -95,7 +95,7 @@ def sent_command(most: int, as_json: bool) -> None:
         return
     rows, looks = [], []
     for one in answer["messages"]:
-        mark, colour = draw.STATE_LOOK.get(one["state"], ("?", "white"))
+        mark, colour = plain.STATE_LOOK.get(one["state"], ("?", "white"))
         when = one.get(f"{one['state']}_at") or one["said_at"]
         text = one["why"] or one["body"].split("\n")[0]
         rows.append((one["id"], one["to"] or one["peer"], f"{mark} {one['state']} {draw.ago(when)}", text))

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import click
 from click.shell_completion import CompletionItem
 
+from peermesh.cli.sending import text_of
 from peermesh.core.words import BODY_LIMIT
 from peermesh.errors import EmptyText, NotText, PeerError, TooLarge
 
@@ -74,14 +75,7 @@ def body(words: tuple[str, ...], file: BinaryIO | None) -> str:
         return _decoded(file)
     if words == ("-",):
         return _decoded(sys.stdin.buffer)
-    text = " ".join(words)
-    try:
-        text.encode()
-    except UnicodeEncodeError as wrong:
-        raise NotText() from wrong
-    if not text.strip():
-        raise EmptyText()
-    return text
+    return text_of(words)
 
 
 def _decoded(stream: BinaryIO) -> str:

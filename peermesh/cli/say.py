@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any, BinaryIO
 
 import click
 
 from peermesh import config
-from peermesh.cli import draw, link
+from peermesh.cli import draw, link, plain, sending
 from peermesh.cli.options import Peers, body, json_option, timeout_option
 from peermesh.core.words import KINDS, Kind
 from peermesh.errors import Exit
-
-# Without --wait: long enough for a sidecar on this host to say that it is safe, which takes 2 ms.
-GLANCE = 1.0  # seconds
-# The sidecar answers by the deadline; this much later something is wrong with it.
-SLACK = 10.0
 
 _text = click.argument("text", nargs=-1)
 _file = click.option("--file", "-f", type=click.File("rb"), help="Take the text from a file.")
@@ -64,9 +58,7 @@ def send_command(
       make test 2>&1 | tail -20 | peer send @repo -
     """
     fields = {"to": to, "body": body(text, file), "kind": kind, "urgent": urgent, "reply_to": reply_to}
-    if to.startswith("@"):
-        fields["cwd"] = os.getcwd()
-    _say(fields, wait, timeout, as_json)
+    sys.exit(sending.send(fields, wait, timeout, as_json=as_json))
 
 
 @click.command("reply")
@@ -92,31 +84,8 @@ def reply_command(
     Example:
       peer reply k3m9x2ab-17 "Yes, merge it"
     """
-    _say({"reply_to": message, "body": body(text, file), "urgent": urgent}, wait, timeout, as_json)
-
-
-def _say(fields: dict[str, Any], wait: str | None, timeout: float, as_json: bool) -> None:
-    patience = timeout if wait else GLANCE
-    fields["lan"] = not config.lan_forbidden()
-    near, answer = link.ask("send", **fields, wait=wait or "safe", within=patience, patience=patience + SLACK)
-    near.close()
-    _print_states(answer, as_json)
-    rows = answer["messages"]
-    if any(row["state"] == "refused" for row in rows):
-        sys.exit(Exit.REFUSED)
-    if wait and not answer["reached"]:
-        if not as_json:
-            click.echo(f"not {wait} within {timeout:g} s; peer sent shows what becomes of it", err=True)
-        sys.exit(Exit.NOT_YET)
-
-
-def _print_states(answer: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        draw.as_json(answer)
-        return
-    for row in answer["messages"]:
-        click.echo(draw.state_line(row))
-    draw.unread(answer)
+    fields = {"reply_to": message, "body": body(text, file), "urgent": urgent}
+    sys.exit(sending.send(fields, wait, timeout, as_json=as_json))
 
 
 @click.command("ask")
@@ -143,7 +112,7 @@ def ask_command(
     fields["lan"] = not config.lan_forbidden()
     if sys.stderr.isatty() and not as_json:
         click.secho(f"waiting up to {timeout:g} s for an answer; Ctrl-C loses nothing", dim=True, err=True)
-    near, answer = link.ask("send", **fields, answer=True, within=timeout, patience=timeout + SLACK)
+    near, answer = link.ask("send", **fields, answer=True, within=timeout, patience=timeout + sending.SLACK)
     if answer.get("answered"):
         _print_answer(answer, as_json)
         link.shown(near, answer)
@@ -157,7 +126,7 @@ def ask_command(
         draw.as_json(answer)
     else:
         row = answer["messages"][0]
-        click.echo(f"no answer yet ({draw.state(row)}); it will come as a message  {row['id']}", err=True)
+        click.echo(f"no answer yet ({plain.state(row)}); it will come as a message  {row['id']}", err=True)
     refused = any(row["state"] == "refused" for row in answer["messages"])
     sys.exit(Exit.REFUSED if refused else Exit.NOT_YET)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from peermesh.cli import draw
+from peermesh.cli import draw, plain
 
 # What a terminal does with these: to the line's beginning and up, and away with all from there on.
 _UP = "\r\x1b[{}A"
@@ -45,7 +45,7 @@ class Screen:
             used += _rows(text, columns)
             last = number == len(lines) - 1
             if used > height - (not last):
-                return [*kept, click.style(f"and {draw.count(len(lines) - number, 'line')} more", dim=True)]
+                return [*kept, click.style(f"and {plain.count(len(lines) - number, 'line')} more", dim=True)]
             kept.append(text)
         return kept
 

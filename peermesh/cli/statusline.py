@@ -14,8 +14,7 @@ import click
 from peermesh import config
 from peermesh.cli import draw
 from peermesh.cli.options import json_option
-from peermesh.core.clean import clean
-from peermesh.core.names import line
+from peermesh.core.clean import clean, line
 
 LIMIT = 120  # characters
 # What the client writes to the command's standard input is some thousand letters.

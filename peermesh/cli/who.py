@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from peermesh.cli import draw, link
+from peermesh.cli import draw, link, plain
 from peermesh.cli.options import Peers, json_option
 from peermesh.cli.screen import Screen
 from peermesh.cli.together import here, readable
@@ -54,7 +54,7 @@ def list_command(everything: bool, watch: bool, as_json: bool) -> None:
         return
     for text in _lines(answer, everything):
         click.echo(text)
-    draw.unread(answer)
+    plain.unread(answer)
 
 
 def _answers() -> Generator[dict[str, Any], None, None]:
@@ -84,7 +84,9 @@ def _watch(answers: Iterator[dict[str, Any]], everything: bool, as_json: bool) -
         for answer in answers:
             now = [_gist(peer) for peer in _chosen(answer, everything)[0]]
             if redraws:
-                screen.show([*_lines(answer, everything), *filter(None, [draw.unread_line(answer)])])
+                screen.show(
+                    [*_lines(answer, everything), *filter(None, [plain.unread_line(answer, sys.stdout)])]
+                )
             elif now != before:
                 _print_change(answer, everything, as_json, first=before is None)
             elif draw.nobody_reads():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from peermesh.core.clean import clean
+from peermesh.core.clean import clean, line
 from peermesh.core.events import (
     AFTER_LIMIT,
     LEASE,
@@ -26,7 +26,7 @@ from peermesh.core.events import (
     What,
 )
 from peermesh.core.jobs import JOB_ID_LENGTH, JOB_STATES
-from peermesh.core.names import line, tidy
+from peermesh.core.names import tidy
 from peermesh.core.patterns import tidy_file, tidy_path
 from peermesh.core.words import NAME_LIMIT, PEER_ID_ALPHABET, is_peer_id
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 # What a tag of the client's or of ours may look like: a word with a dash, or a name of a role. Such a "<"
 # becomes "‹", so that no body can close our fence or open one of the client's.
@@ -23,8 +22,16 @@ def clean(text: str) -> str:
     text = _LINE_ENDS.sub("\n", _ESCAPES.sub("", text) if "\x1b" in text else text)
     if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
         return _TAG.sub("‹", text)
+    import unicodedata  # most text is plain, and the quick commands are spared its load
+
     seen = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _HIDDEN)
     return _TAG.sub("‹", seen)
+
+
+def line(text: str, limit: int = 200) -> str:
+    """*text* as one printable line of at most *limit* characters."""
+    kept = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 
 
 def span(seconds: float) -> str:

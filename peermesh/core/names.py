@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from peermesh.core.words import FOCUS_LIMIT, NAME_LIMIT, Card
+from peermesh.core.words import NAME_LIMIT, Card
 
 # Reserved: @ begins a group and parts a name from its host, : parts a group from its argument.
 _RESERVED = str.maketrans({"@": "-", ":": "-", "/": "-", "\\": "-", ",": "-"})
@@ -19,12 +18,6 @@ def tidy(text: str) -> str:
     """*text* as a name: one word, printable, at most 40 characters; "" if nothing is left of it."""
     kept = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", text))
     return "-".join(kept.translate(_RESERVED).split()).strip("-.")[:NAME_LIMIT].strip("-.")
-
-
-def line(text: str, limit: int = FOCUS_LIMIT) -> str:
-    """*text* as one printable line of at most *limit* characters."""
-    kept = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 
 
 def derived(repo: str, branch: str) -> str:
@@ -101,7 +94,7 @@ def nearest(wanted: str, cards: Collection[Card]) -> list[str]:
     name, _, host = (key(part) for part in wanted.partition("@"))
     there = [c for c in cards if host and key(c.host) == host]
     by_key = {key(c.name): c.address if host else c.name for c in there or cards}
-    close = difflib.get_close_matches(name, list(by_key), n=CHOICES, cutoff=0.5)
+    close = _like(name, by_key)
     within = [k for k in by_key if name and name in k]
     return [by_key[k] for k in dict.fromkeys([*close, *within])][:CHOICES]
 
@@ -125,6 +118,11 @@ def members(group: str, cards: Iterable[Card], me: Card) -> list[Card]:
     known = list(cards)
     hosts = {key(c.host): c.host for c in (*known, me)}
     if word == "@host" and argument and key(argument) not in hosts:
-        close = difflib.get_close_matches(key(argument), list(hosts), n=CHOICES, cutoff=0.5)
-        raise Unknown(group, [f"@host:{hosts[one]}" for one in close or hosts])
+        raise Unknown(group, [f"@host:{hosts[one]}" for one in _like(key(argument), hosts) or hosts])
     return [c for c in known if c.id != me.id and not c.person and test(c)]
+
+
+def _like(word: str, known: Iterable[str]) -> list[str]:
+    import difflib  # for slips only: every command and every sidecar would pay for its load
+
+    return difflib.get_close_matches(word, list(known), n=CHOICES, cutoff=0.5)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from peermesh.core.clean import clean
-from peermesh.core.names import line, tidy
+from peermesh.core.clean import clean, line
+from peermesh.core.names import tidy
 from peermesh.core.words import BRANCH_LIMIT, FOCUS_LIMIT, REPO_LIMIT, ROLE_LIMIT, Card, PeerId
 
 # Entries in one frame; each has at most a few hundred bytes.

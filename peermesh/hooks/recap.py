@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from peermesh.core.clean import age, clean, span
-from peermesh.core.names import line
+from peermesh.core.clean import age, clean, line, span
 from peermesh.core.news import News
 from peermesh.core.tasks import Task
 from peermesh.core.words import Card

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from peermesh.core.clean import age, clean
+from peermesh.core.clean import age, clean, line
 from peermesh.core.incoming import PREVIEW
-from peermesh.core.names import line
 from peermesh.core.words import Card, Kind, Message, PeerId
 
 FENCE = "peer-messages"

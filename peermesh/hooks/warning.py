@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from peermesh.core.clean import age, clean, span
-from peermesh.core.names import line
+from peermesh.core.clean import age, clean, line, span
 
 if TYPE_CHECKING:
     from peermesh.core.claims import Claim

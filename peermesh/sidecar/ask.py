@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from peermesh.core.clean import clean
-from peermesh.core.names import key, line, tidy
+from peermesh.core.clean import clean, line
+from peermesh.core.names import key, tidy
 from peermesh.core.words import BODY_LIMIT, KINDS, ROLE_LIMIT, MessageId, State
 from peermesh.errors import AmbiguousPeer, BadUsage, EmptyText, NoSuchMessage, NotText, TooLarge
 

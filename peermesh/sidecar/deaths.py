@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from peermesh.core.clean import age, clean
+from peermesh.core.clean import age, clean, line
 from peermesh.core.events import Event, What
-from peermesh.core.names import line
 from peermesh.core.script import Say
 from peermesh.core.words import Card, Kind, PeerId, is_peer_id
 from peermesh.errors import BadUsage, TooMany

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from peermesh.core.clean import clean, span
-from peermesh.core.names import line
+from peermesh.core.clean import clean, line, span
 from peermesh.core.script import Say
 from peermesh.core.words import Kind, State
 

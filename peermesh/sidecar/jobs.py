@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from peermesh.core.names import line
+from peermesh.core.clean import line
 from peermesh.core.words import NAME_LIMIT, Card, PeerId
 from peermesh.errors import BadUsage, LanOff, NoSuchJob, PeerError, TooMany
 from peermesh.jobs import files, logs, record

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peermesh import config
-from peermesh.core.clean import clean
-from peermesh.core.names import line
+from peermesh.core.clean import clean, line
 from peermesh.errors import BadFrame, InviteRefused, NotReached, PeerError, by_code
 from peermesh.mesh.hosts.curve import Dialler
 from peermesh.mesh.hosts.token import with_port

@@ -8,8 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from peermesh.core.clean import clean
-from peermesh.core.names import line
+from peermesh.core.clean import clean, line
 from peermesh.errors import BadFrame
 from peermesh.mesh.hosts.curve import Dialler, Listener
 from peermesh.mesh.hosts.wire import Again, Beat, Greet, HostFrame, Join, Leave, No, decode, encode

@@ -6,9 +6,8 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from peermesh.core.clean import clean
+from peermesh.core.clean import clean, line
 from peermesh.core.events import NOTE_LIMIT, SENT_LIMIT, What
-from peermesh.core.names import line
 from peermesh.core.patterns import covers
 from peermesh.core.script import Say
 from peermesh.core.words import Card, Kind

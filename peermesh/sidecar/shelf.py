@@ -13,9 +13,8 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from peermesh.core.clean import clean
+from peermesh.core.clean import clean, line
 from peermesh.core.jobs import ENDED, LOST, RUNNING
-from peermesh.core.names import line
 from peermesh.core.words import BRANCH_LIMIT, NAME_LIMIT, REPO_LIMIT, PeerId, is_peer_id
 from peermesh.jobs import files, record
 from peermesh.jobs.record import EndRecord, JobRecord, Listener

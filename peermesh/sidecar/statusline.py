@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from peermesh.core.clean import age, clean
-from peermesh.core.names import line
+from peermesh.core.clean import age, clean, line
 from peermesh.core.picture import RECENT
 from peermesh.core.script import Keep, KeepIn, MoveIn
 from peermesh.errors import PeerError

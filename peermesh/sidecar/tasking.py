@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
-from peermesh.core.clean import clean, span
+from peermesh.core.clean import clean, line, span
 from peermesh.core.events import AFTER_LIMIT, TITLE_LIMIT, WHY_LIMIT, Draft, Event, EventId, What
-from peermesh.core.names import line
 from peermesh.core.tasks import Step, Task
 from peermesh.errors import BadUsage, EmptyText, NoSuchTask, TaskTaken, TaskWaits
 from peermesh.sidecar.ask import short

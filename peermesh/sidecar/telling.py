@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from peermesh.core.clean import clean
-from peermesh.core.names import line
+from peermesh.core.clean import clean, line
 from peermesh.core.script import Keep, KeepOut, Say
 from peermesh.core.words import Card, Kind, PeerId
 from peermesh.jobs import record

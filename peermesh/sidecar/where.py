@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from peermesh.core.names import line
+from peermesh.core.clean import line
 from peermesh.core.words import BRANCH_LIMIT, REPO_LIMIT
 from peermesh.sidecar.checkouts import Checkout, Repos, Sign, readable, sign
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from peermesh.core.clean import clean
-from peermesh.core.names import line
+from peermesh.core.clean import clean, line
 
 # One line of a list; what is longer is read in full.
 LINE = 300  # characters

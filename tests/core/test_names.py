@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peermesh.core import names
-from peermesh.core.names import Ambiguous, Unknown, derived, find, is_group, key, line, members, tidy, unique
+from peermesh.core.clean import line
+from peermesh.core.names import Ambiguous, Unknown, derived, find, is_group, key, members, tidy, unique
 from peermesh.core.words import FOCUS_LIMIT, NAME_LIMIT, Card
 from tests.core.people import ANN, BOB, CLEO, card
 

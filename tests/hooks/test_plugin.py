@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from peermesh.cli.main import COMMANDS
+from peermesh.cli.group import COMMANDS
 from peermesh.errors import HomeUnusable
 from peermesh.hooks import payload, plugin
 

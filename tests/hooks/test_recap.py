@@ -12,8 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from peermesh.core.claims import Claim
+from peermesh.core.clean import line
 from peermesh.core.events import NOTE_LIMIT, PATH_LIMIT, TITLE_LIMIT, WHY_LIMIT, EventId
-from peermesh.core.names import line, tidy
+from peermesh.core.names import tidy
 from peermesh.core.news import NOTES_TOLD, News
 from peermesh.core.picture import Edit, Note
 from peermesh.core.tasks import Task

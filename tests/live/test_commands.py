@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from peermesh.cli.main import COMMANDS
+from peermesh.cli.group import COMMANDS
 
 from .actors import Person
 from .conftest import Sessions
