@@ -8,10 +8,11 @@ from peermesh.core.budget import Budget
 from peermesh.core.script import Token
 from peermesh.core.words import Envelope, MessageId, PeerId
 
-# Messages that come this close together are one waking; a single one waits no longer than this.
-GATHER_QUIET = 0.03
+# Messages that come this close together are one waking; a single one waits no longer than this. Those of one
+# open door are less than a millisecond apart; commands of a script are further apart than anybody should wait.
+GATHER_QUIET = 0.01  # seconds
 # And a burst no longer than this, counted from its first message.
-GATHER_LONGEST = 0.3
+GATHER_LONGEST = 0.3  # seconds
 
 PROMPT = "UserPromptSubmit"
 STOP = "Stop"

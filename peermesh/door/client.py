@@ -96,6 +96,11 @@ class Door:
         ok = answer.get("ok")
         return ok if isinstance(ok, dict) else {}
 
+    def tell(self, do: str, **fields: Any) -> None:
+        """One request whose answer nobody waits for: the sidecar reads it, also after we are gone."""
+        self._last += 1
+        self.write(do, self._last, fields)
+
     def write(self, do: str, number: int, fields: dict[str, Any]) -> None:
         """Send one request without waiting for its answer."""
         line = json.dumps({"v": VERSION, "id": number, "do": do, **fields}, ensure_ascii=False)

@@ -183,10 +183,9 @@ class Lane:
         sys.stderr.write(text)
         sys.stderr.flush()
         try:
-            door.ask("shown", timeout=DEADLINE, hand=answer["hand"])
-        except (PeerError, OSError):
-            # A sidecar that is slow hears it later, one that died has it shown again by the same id.
-            # Not to wake would be worse: the first takes it for shown.
+            door.tell("shown", hand=answer["hand"])
+        except OSError:
+            # A sidecar that died has it shown again by the same id. Not to wake would be worse.
             return WAKE
         return WAKE
 

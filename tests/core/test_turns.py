@@ -205,11 +205,11 @@ def test_a_burst_is_one_waking() -> None:
     given(story, WaiterCame(WAITER))
     wakes = []
     n = 0
-    while story.now < GATHER_LONGEST - 0.011:
+    while story.now < GATHER_LONGEST - GATHER_QUIET:
         n += 1
         story.when(Asked(ROAD, Mail(message(n), 0)))
         wakes += story.shows()
-        story.whatever().at(story.now + 0.02)
+        story.whatever().at(story.now + 0.95 * GATHER_QUIET)
     assert wakes == []
     show = alarm(story)
     assert show is not None
@@ -226,8 +226,8 @@ def test_a_long_burst_does_not_put_the_waking_off() -> None:
         n += 1
         story.when(Asked(ROAD, Mail(message(n), 0)))
         woken_at = story.now if story.shows() else None
-        story.whatever().at(story.now + 0.02)
-    assert woken_at == pytest.approx(GATHER_LONGEST, abs=0.021)
+        story.whatever().at(story.now + 0.95 * GATHER_QUIET)
+    assert woken_at == pytest.approx(GATHER_LONGEST, abs=GATHER_QUIET)
 
 
 def test_one_waiter_wakes_once() -> None:
