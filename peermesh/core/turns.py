@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from peermesh.core.budget import Budget
 from peermesh.core.script import Token
-from peermesh.core.words import Envelope, MessageId, PeerId
+from peermesh.core.waiting import Waiting
+from peermesh.core.words import Envelope, PeerId
 
 # Messages that come this close together are one waking; a single one waits no longer than this. Those of one
 # open door are less than a millisecond apart; commands of a script are further apart than anybody should wait.
-GATHER_QUIET = 0.01  # seconds
+GATHER_QUIET = 0.005  # seconds
 # And a burst no longer than this, counted from its first message.
 GATHER_LONGEST = 0.3  # seconds
 
@@ -40,13 +39,14 @@ class Turns:
             if len(one.chain) > len(self.chain):
                 self.chain = one.chain
 
-    def wake_at(self, due: Mapping[MessageId, Envelope], now: float) -> float | None:
+    def wake_at(self, due: Waiting, now: float) -> float | None:
         """When to wake the session for what is *due*; ``None`` when not at all."""
-        if not due or self.busy or self.waiter is None:
+        if self.busy or self.waiter is None:
             return None
+        span = due.span()
         free = self.budget.free_at(now)
-        if free is None:
+        if free is None or span is None:
             return None
-        arrivals = [one.arrived for one in due.values()]
-        gathered = min(max(arrivals) + GATHER_QUIET, min(arrivals) + GATHER_LONGEST)
+        first, last = span
+        gathered = min(last + GATHER_QUIET, first + GATHER_LONGEST)
         return max(gathered, free)
