@@ -99,6 +99,12 @@ class NoSuchJob(PeerError):
     code, exit = "no-job", Exit.NO_PEER
 
 
+class NotYours(PeerError):
+    """Somebody else holds that path; only its holder can release it."""
+
+    code, exit = "not-yours", Exit.REFUSED
+
+
 class TaskTaken(PeerError):
     """Somebody else has that task."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from peermesh.cli import draw
+from peermesh.cli import draw, plain
 from peermesh.cli.options import Span, json_option
 from peermesh.cli.together import asked, readable
 from peermesh.core.clean import span
@@ -29,7 +29,9 @@ _QUOTED = frozenset('"\\$`!')
 
 @click.command("claim", short_help="Hold paths, so that others ask before they edit them.")
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path())
-@click.option("--for", "lease", type=Span(), help="For how long: 30m, 2h. Edits renew it.  [default: 30m]")
+@click.option(
+    "--for", "lease", type=Span(bare=False), help="For how long: 30m, 2h. Edits renew it.  [default: 30m]"
+)
 @click.option("--why", metavar="TEXT", default="", help="What I am doing there; others read it.")
 @json_option
 def claim_command(paths: tuple[str, ...], lease: float | None, why: str, as_json: bool) -> None:
@@ -46,7 +48,7 @@ def claim_command(paths: tuple[str, ...], lease: float | None, why: str, as_json
     why = readable([why], "reason")[0] if why else ""
     answer = asked("claim", paths=readable(paths, "path"), lease=lease, why=why)
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         for row in answer["claims"]:
             click.echo(_taken(row))
@@ -115,7 +117,7 @@ def release_command(paths: tuple[str, ...], everything: bool, as_json: bool) -> 
         raise click.UsageError("Name what to release, or say --all for all of it.")
     answer = asked("release", paths=readable(paths, "path"), all=everything)
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
         return
     for row in answer["released"]:
         click.echo(f"{click.style('✓', fg='green')} {_path(row)} is free")
@@ -145,7 +147,7 @@ def claims_command(mode: str | None, as_json: bool) -> None:
     """
     answer = asked("claims_mode", mode=mode) if mode else asked("claims")
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     elif mode:
         click.echo(f"{click.style('✓', fg='green')} {draw.one_line(answer['repo'])}, {_meets_with(mode)}")
         if answer["mode"] != mode:

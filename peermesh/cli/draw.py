@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import select
 import shutil
@@ -23,11 +22,6 @@ NARROWEST, WIDEST = 40, 160
 COLUMN = 4
 # Below a row, what belongs to it stands this far to the right.
 INDENT = "  "
-
-
-def as_json(value: object) -> None:
-    """Print *value* for a program."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def ago(when: float | None) -> str:

@@ -54,6 +54,20 @@ COMMANDS = {
     "completion": "completion",
 }
 
+# What people type who know other tools, and the command that does it here.
+MEANT = {
+    **dict.fromkeys(("ls", "who", "peers", "sessions", "ps"), "list"),
+    **dict.fromkeys(("msg", "tell", "message", "say", "broadcast"), "send"),
+    **dict.fromkeys(("unclaim", "unlock"), "release"),
+    **dict.fromkeys(("lock", "hold"), "claim"),
+    **dict.fromkeys(("tasks", "todo", "board"), "task"),
+    **dict.fromkeys(("messages", "mail"), "inbox"),
+    **dict.fromkeys(("history", "events", "feed"), "log"),
+    **dict.fromkeys(("panel", "tui"), "ui"),
+    **dict.fromkeys(("install", "init"), "setup"),
+    **dict.fromkeys(("whoami", "rename"), "name"),
+}
+
 # In the order in which a person meets them.
 SECTIONS = {
     "Begin": ("setup", "demo", "completion"),
@@ -107,12 +121,14 @@ class Peer(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that *args* name; one that is nearly right is offered."""
+        if args[0] == "help":  # as of git and others
+            return "help", _HELP, args[1:]
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as wrong:
             import difflib
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            near = [MEANT[args[0]]] if args[0] in MEANT else difflib.get_close_matches(args[0], COMMANDS, n=1)
             if not near:
                 raise
             raise click.UsageError(f"{wrong.message} Did you mean 'peer {near[0]}'?", ctx) from wrong
@@ -131,6 +147,13 @@ def peer() -> None:
     """
 
 
+def _help(words: tuple[str, ...]) -> None:
+    peer.main([*words, "--help"], prog_name="peer", standalone_mode=False)
+
+
+_HELP = click.Command("help", callback=_help, params=[click.Argument(["words"], nargs=-1)])
+
+
 def run() -> int:
     """Do what the words of the command line say; the exit code.
 
@@ -139,7 +162,9 @@ def run() -> int:
         PeerError: what went wrong.
     """
     try:
-        return int(peer.main(standalone_mode=False, color=False if colourless() else None) or 0)
+        return int(
+            peer.main(prog_name="peer", standalone_mode=False, color=False if colourless() else None) or 0
+        )
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.Abort:

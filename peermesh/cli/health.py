@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from peermesh.cli import draw, examine, link
+from peermesh.cli import draw, examine, link, plain
 from peermesh.cli.options import json_option
 from peermesh.core.clean import clean
 from peermesh.errors import Exit
@@ -29,7 +29,7 @@ def status_command(as_json: bool) -> None:
     near, answer = link.ask("status")
     near.close()
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
         return
     mail, links = answer["mail"], answer["links"]
     rows = [
@@ -78,7 +78,7 @@ def doctor_command(noted: bool, as_json: bool) -> None:
         return
     findings = examine.everything()
     if as_json:
-        draw.as_json(findings)
+        plain.as_json(findings)
     else:
         for one in findings:
             _finding(one)
@@ -99,7 +99,7 @@ def _noted(as_json: bool) -> None:
     paths = [os.path.join(root, name) for name in LOGS]
     lines = sorted(line for path in paths for line in examine.tail(path, LINES))[-LINES:]
     if as_json:
-        draw.as_json(lines)
+        plain.as_json(lines)
         return
     for line in lines:
         click.echo(clean(line))

@@ -46,7 +46,7 @@ def invite_command(name: str, addresses: tuple[str, ...], cancel: bool, as_json:
     near, answer = link.ask("invite", name=name, addresses=list(addresses))
     near.close()
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
         return
     click.echo(answer["token"])
     # To a pipe or into $(…) goes the token alone; the words are for whoever looks at the terminal.
@@ -79,7 +79,7 @@ def met(host: dict[str, Any], as_json: bool) -> None:
     """Two hosts trust each other now: wait until they see each other, and say what there is to see."""
     row = _meet(host)
     if as_json:
-        draw.as_json(row)
+        plain.as_json(row)
         return
     there = f"{plain.count(row['sessions'], 'session')} there" if row["up"] else "not reached yet"
     click.echo(f"{row['name']} is trusted, and trusts this machine ({there})")
@@ -120,7 +120,7 @@ def trust_command(ctx: click.Context, as_json: bool) -> None:
     near, answer = link.ask("hosts")
     near.close()
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
         return
     if not answer["hosts"]:
         click.echo("no other machine is trusted; let one in with: peer invite")
@@ -213,7 +213,7 @@ def connect_command(address: str | None, forget: bool, as_json: bool) -> None:
 
 def _looked_for(answer: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
         return
     for one in answer["connect"]:
         how = "a trusted machine is there" if one["up"] else one["why"] or "not in use"
@@ -244,7 +244,7 @@ def lan_command(switch: str | None, as_json: bool) -> None:
         config.change_setting(root, "PEER_LAN", switch)
     answer = _settled(switch)
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
         return
     if not answer["lan"]:
         click.echo(
@@ -272,6 +272,6 @@ def _settled(switch: str | None) -> dict[str, Any]:
 
 def _say(answer: dict[str, Any], as_json: bool, words: str) -> None:
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         click.echo(words)

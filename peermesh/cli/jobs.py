@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from peermesh.cli import draw
+from peermesh.cli import draw, plain
 from peermesh.cli.options import json_option
-from peermesh.cli.together import InOrder, Known, asked, readable
+from peermesh.cli.together import Known, Shown, asked, readable
 from peermesh.core.clean import age, span
 from peermesh.errors import BadUsage
 
@@ -25,7 +25,7 @@ def _ids(answer: dict[str, Any]) -> list[tuple[str, str]]:
 _job = click.argument("job", metavar="ID", type=Known("job", _ids, "jobs", all=True))
 
 
-@click.group("jobs", cls=InOrder, short_help="What runs and what has ended.", invoke_without_command=True)
+@click.group("jobs", cls=Shown, short_help="What runs and what has ended.", invoke_without_command=True)
 @click.option("--all", "-a", "everything", is_flag=True, help="Of all repos, not only of this one.")
 @json_option
 @click.pass_context
@@ -42,7 +42,7 @@ def jobs_command(ctx: click.Context, everything: bool, as_json: bool) -> None:
         return
     answer = asked("jobs", all=everything)
     if as_json:
-        draw.as_json(answer["jobs"])
+        plain.as_json(answer["jobs"])
     elif answer["jobs"]:
         draw.table(HEADS, [_row(one) for one in answer["jobs"]], [_look(one) for one in answer["jobs"]])
     else:
@@ -87,7 +87,7 @@ def show_command(job: str, as_json: bool) -> None:
     """
     one = asked("jobs", job=_named(job))["jobs"][0]
     if as_json:
-        draw.as_json(one)
+        plain.as_json(one)
         return
     click.echo(f"{click.style(draw.one_line(one['name']), bold=True)}  {_state(one)}")
     for head, words in _facts(one):
@@ -153,7 +153,7 @@ def log_command(job: str, follow: bool, as_json: bool) -> None:
             time.sleep(FOLLOW)
         after = answer["after"]
     if as_json:
-        draw.as_json({"job": job, "text": "".join(texts), "ended": answer["ended"]})
+        plain.as_json({"job": job, "text": "".join(texts), "ended": answer["ended"]})
 
 
 @jobs_command.command("stop", short_help="End a job.")
@@ -168,7 +168,7 @@ def stop_command(job: str, as_json: bool) -> None:
     """
     answer = asked("job_stop", job=_named(job))
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         click.echo(f"{click.style('✓', fg='green')} {answer['stopping']} is told to end")
 

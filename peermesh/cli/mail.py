@@ -54,7 +54,7 @@ def read_command(message: str, as_json: bool) -> None:
 
 def _print(answer: dict[str, Any], as_json: bool, nothing: str) -> None:
     if as_json:
-        draw.as_json(answer["messages"])
+        plain.as_json(answer["messages"])
     elif answer.get("text"):
         click.echo(answer["text"])
     else:
@@ -88,7 +88,7 @@ def sent_command(most: int, as_json: bool) -> None:
     near, answer = link.ask("sent", most=most)
     near.close()
     if as_json:
-        draw.as_json(answer["messages"])
+        plain.as_json(answer["messages"])
         return
     if not answer["messages"]:
         click.echo("nothing sent yet")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 
@@ -59,6 +58,6 @@ def _report(wrong: PeerError) -> None:
             "message": str(wrong),
             **({"detail": wrong.detail} if wrong.detail else {}),
         }
-        plain.say(json.dumps({"error": said}, ensure_ascii=False), sys.stdout)
+        plain.as_json({"error": said}, indent=None)
     else:
         plain.say(f"peer: {wrong}", sys.stderr)

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from peermesh.cli import draw
+from peermesh.cli import draw, plain
 from peermesh.cli.options import Span, body, json_option
 from peermesh.cli.together import asked, readable
 from peermesh.core.clean import age
@@ -36,7 +36,7 @@ def note_command(
     said = body(text, file)
     answer = asked("note", text=said, discovery=discovery, paths=readable(paths, "path"))
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
         return
     names = ", ".join(draw.one_line(name) for name in answer["sent"])
     sent = f", and sent to {names}" if names else ""
@@ -60,7 +60,7 @@ def notes_command(since: float | None, grep: str, most: int, as_json: bool) -> N
     """
     answer = asked("notes", since=since, grep=grep, most=most)
     if as_json:
-        draw.as_json(answer["notes"])
+        plain.as_json(answer["notes"])
         return
     for row in answer["notes"]:
         click.echo(_head(row))

@@ -29,14 +29,23 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(min|[smhd]|$)")
 
 
 class Span(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.4
-    """A length of time: a number of seconds, or with a unit of s, m, h, d."""
+    """A length of time: a number of seconds, or with a unit of s, m, h, d.
+
+    Args:
+        bare: whether a number without a unit is seconds; where people think in minutes it is a slip.
+    """
 
     name = "time"
+
+    def __init__(self, *, bare: bool = True) -> None:
+        self._bare = bare
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Seconds."""
         text = "".join(str(value).split()).lower()
         parts = _PART.findall(text)
+        if not self._bare and text.isdecimal():
+            self.fail(f"{text} of what? Write {text}s, {text}m or {text}h.", param, ctx)
         if not parts or "".join(number + unit for number, unit in parts) != text:
             self.fail(f"{value!r} is not a length of time; write 30s, 5m or 1h30m.", param, ctx)
         return sum(float(number) * _UNITS[unit] for number, unit in parts)

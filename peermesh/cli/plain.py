@@ -34,6 +34,13 @@ def say(text: str, stream: TextIO) -> None:
     stream.flush()
 
 
+def as_json(value: object, indent: int | None = 2) -> None:
+    """Print *value* for a program."""
+    import json  # the short road prints words
+
+    say(json.dumps(value, ensure_ascii=False, indent=indent), sys.stdout)
+
+
 def paint(text: str, look: str, stream: TextIO) -> str:
     """*text* in a colour, if *stream* is a terminal that shows it."""
     return f"\x1b[{_SGR[look]}m{text}\x1b[0m" if stream.isatty() and not colourless() else text

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from peermesh import config
-from peermesh.cli import draw
+from peermesh.cli import draw, plain
 from peermesh.cli.options import Peers, json_option
 from peermesh.cli.together import asked, readable
 from peermesh.errors import PeerError
@@ -110,7 +110,7 @@ def _held(near: Talk, wanted: foreground.Wanted) -> int:
 
 def _say_detached(job: dict[str, Any], pid: int, as_json: bool) -> None:
     if as_json:
-        draw.as_json({**job, "pid": pid, "log": os.path.join(job["dir"], files.LOG)})
+        plain.as_json({**job, "pid": pid, "log": os.path.join(job["dir"], files.LOG)})
         return
     click.echo(f"{click.style('✓', fg='green')} {job['id']} runs; {_told(job)} how it ends")
 
@@ -155,7 +155,7 @@ def watch_command(what: str, name: str, tell: tuple[str, ...], as_json: bool) ->
         start_time=files.start_time(pid),
     )
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         click.echo(
             f"{click.style('✓', fg='green')} {answer['id']} watches {pid}; {_told(answer)} when it ends"
@@ -169,7 +169,7 @@ def _watch_peer(what: str, name: str, tell: tuple[str, ...], as_json: bool) -> N
         )
     answer = asked("watch_peer", name=what)
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         click.echo(
             f"{click.style('✓', fg='green')} you are told if {draw.one_line(what)} ends without a goodbye"

@@ -123,7 +123,7 @@ def ask_command(
         return
     near.close()
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         row = answer["messages"][0]
         click.echo(f"no answer yet ({plain.state(row)}); it will come as a message  {row['id']}", err=True)
@@ -133,7 +133,7 @@ def ask_command(
 
 def _print_answer(answer: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        draw.as_json(answer["messages"][0])
+        plain.as_json(answer["messages"][0])
     elif answer.get("text"):
         click.echo(answer["text"])
     else:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from peermesh import config
-from peermesh.cli import draw, link
+from peermesh.cli import link, plain
 from peermesh.cli.options import json_option
 from peermesh.door.client import Closed, knock
 
@@ -104,6 +104,6 @@ def _end(directory: str) -> int:
 
 def _say(answer: dict[str, Any], as_json: bool, words: str) -> None:
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         click.echo(words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -66,7 +65,7 @@ def send(fields: dict[str, Any], wait: str | None, timeout: float, *, as_json: b
 
 def _print(answer: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        plain.say(json.dumps(answer, ensure_ascii=False, indent=2), sys.stdout)
+        plain.as_json(answer)
         return
     for row in answer["messages"]:
         plain.say(plain.state_line(row, sys.stdout), sys.stdout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from peermesh.cli import draw
+from peermesh.cli import plain
 from peermesh.cli.options import json_option
 from peermesh.hooks import installing
 
@@ -30,7 +30,7 @@ def setup_command(remove: bool, purge: bool, claude: str | None, as_json: bool) 
         raise click.UsageError("--purge goes with --remove.")
     said = installing.remove(claude, purge=purge) if remove else installing.setup(claude)
     if as_json:
-        draw.as_json({"said": said})
+        plain.as_json({"said": said})
     else:
         for sentence in said:
             click.echo(sentence)

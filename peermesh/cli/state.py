@@ -6,9 +6,9 @@ from typing import Any, BinaryIO
 
 import click
 
-from peermesh.cli import draw
+from peermesh.cli import draw, plain
 from peermesh.cli.options import body, json_option
-from peermesh.cli.together import InOrder, Known, asked, readable
+from peermesh.cli.together import Known, Shown, asked, readable
 from peermesh.core.clean import age
 from peermesh.errors import NoSuchState
 
@@ -22,7 +22,8 @@ _key = click.argument("key", type=Known("key", _keys, "state", act="show"))
 
 @click.group(
     "state",
-    cls=InOrder,
+    cls=Shown,
+    shows="get",
     short_help="What I must not forget when my context is compacted.",
     invoke_without_command=True,
 )
@@ -73,7 +74,7 @@ def get_command(key: str, as_json: bool) -> None:
     if not answer["state"]:
         raise NoSuchState()
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         click.echo(answer["state"][0]["text"])
 
@@ -115,7 +116,7 @@ def _named(key: str) -> str:
 def _show(as_json: bool) -> None:
     answer = asked("state", act="show")
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
         return
     for one in answer["state"]:
         head = click.style(draw.one_line(one["key"]), bold=True)
@@ -128,6 +129,6 @@ def _show(as_json: bool) -> None:
 
 def _say(answer: dict[str, Any], as_json: bool, words: str) -> None:
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         click.echo(f"{click.style('✓', fg='green')} {words}")

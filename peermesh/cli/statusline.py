@@ -12,7 +12,7 @@ import sys
 import click
 
 from peermesh import config
-from peermesh.cli import draw
+from peermesh.cli import plain
 from peermesh.cli.options import json_option
 from peermesh.core.clean import clean, line
 
@@ -35,7 +35,7 @@ def statusline_command(as_json: bool) -> None:
     """
     said = _line(_session())
     if as_json:
-        draw.as_json({"line": said})
+        plain.as_json({"line": said})
     elif said:
         click.echo(said)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from peermesh.cli import draw
+from peermesh.cli import draw, plain
 from peermesh.cli.options import Peers, body, json_option
-from peermesh.cli.together import InOrder, Known, asked, readable
+from peermesh.cli.together import Known, Shown, asked, readable
 from peermesh.core.clean import age, span
 
 HEADS = ("ID", "STATE", "OWNER", "TITLE")
@@ -32,7 +32,7 @@ _why = click.argument("why", metavar="[WHY]…", nargs=-1)
 
 @click.group(
     "task",
-    cls=InOrder,
+    cls=Shown,
     short_help="What is to be done in this repo, and who does it.",
     invoke_without_command=True,
 )
@@ -69,22 +69,26 @@ def add_command(title: tuple[str, ...], after: tuple[str, ...], as_json: bool) -
       peer task add "move the API to v2"
       peer task add "restyle the dashboard" --after 7kq2
     """
+    if not title:
+        raise click.UsageError('A task needs a title: peer task add "what is to be done"')
     answer = asked("task", act="add", title=body(title, None), after=readable(after, "task's id"))
     _say(answer, as_json, _waiting(answer["task"]) or "on the board")
 
 
 @task_command.command("list", short_help="The board.")
 @click.option("--all", "-a", "everything", is_flag=True, help="Also what is done or dropped.")
+@click.option("--mine", is_flag=True, help="Only those that I took.")
 @json_option
-def list_command(everything: bool, as_json: bool) -> None:
+def list_command(everything: bool, mine: bool, as_json: bool) -> None:
     """What is to be done, who does it, and what waits for what.
 
     \b
     Example:
       peer task list
+      peer task list --mine
       peer task list --all --json
     """
-    _list(as_json, everything=everything)
+    _list(as_json, everything=everything, mine=mine)
 
 
 @task_command.command("show", short_help="One task and its history.")
@@ -99,7 +103,7 @@ def show_command(task: str, as_json: bool) -> None:
     """
     row = asked("tasks", task=_named(task), all=True)["tasks"][0]
     if as_json:
-        draw.as_json(row)
+        plain.as_json(row)
         return
     for text in _story(row):
         click.echo(text)
@@ -150,7 +154,7 @@ def done_command(task: str, why: tuple[str, ...], as_json: bool) -> None:
     Example:
       peer task done 7kq2 "merged as 4f1c2aa"
     """
-    _say(_change("done", task, why), as_json, "done")
+    _say_change(_change("done", task, why), as_json, "done", why)
 
 
 @task_command.command("drop", short_help="A task is not to be done any more.")
@@ -164,7 +168,7 @@ def drop_command(task: str, why: tuple[str, ...], as_json: bool) -> None:
     Example:
       peer task drop 7kq2 "the page is going away"
     """
-    _say(_change("drop", task, why), as_json, "dropped")
+    _say_change(_change("drop", task, why), as_json, "dropped", why)
 
 
 @task_command.command("reopen", short_help="Put a task back on the board.")
@@ -178,7 +182,7 @@ def reopen_command(task: str, why: tuple[str, ...], as_json: bool) -> None:
     Example:
       peer task reopen 7kq2 "it came back on Safari"
     """
-    _say(_change("reopen", task, why), as_json, "open again")
+    _say_change(_change("reopen", task, why), as_json, "open again", why)
 
 
 def _change(act: str, task: str, why: tuple[str, ...]) -> dict[str, Any]:
@@ -195,13 +199,25 @@ def _named(task: str) -> str:
 def _say(answer: dict[str, Any], as_json: bool, words: str) -> None:
     """The task's id, what became of it, and its title."""
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
         return
     row = answer["task"]
     mark = click.style("…", fg="yellow") if row["tentative"] else click.style("✓", fg="green")
     click.echo(
         f"{mark} {draw.one_line(row['id'])} {words}  {click.style(draw.one_line(row['title']), dim=True)}"
     )
+
+
+def _say_change(answer: dict[str, Any], as_json: bool, words: str, why: tuple[str, ...]) -> None:
+    """The same, with whose task it was, and what may begin now."""
+    if not answer["changed"]:
+        unkept = "; the reason given now is not kept (peer task reopen it first)" if why else ""
+        words = f"was {answer['task']['state']} before{unkept}"
+    elif answer["was_with"]:
+        words += f", it was with {draw.one_line(answer['was_with'])}"
+    if answer["freed"]:
+        words += f", {', '.join(map(draw.one_line, answer['freed']))} can begin"
+    _say(answer, as_json, words)
 
 
 def _sureness(answer: dict[str, Any]) -> str:
@@ -221,12 +237,12 @@ def _waiting(row: dict[str, Any], most: int = 16) -> str:
     return f"waits for {', '.join(ids[:most])}{rest}" if ids else ""
 
 
-def _list(as_json: bool, *, everything: bool) -> None:
+def _list(as_json: bool, *, everything: bool, mine: bool = False) -> None:
     answer = asked("tasks", all=everything)
+    rows = [row for row in answer["tasks"] if row["mine"] or not mine]
     if as_json:
-        draw.as_json(answer["tasks"])
-    elif answer["tasks"]:
-        rows = answer["tasks"]
+        plain.as_json(rows)
+    elif rows:
         head, *lines = draw.rows(HEADS, [_row(one) for one in rows], [_look(one) for one in rows])
         click.echo(head)
         for text, row in zip(lines, rows, strict=True):
@@ -237,7 +253,7 @@ def _list(as_json: bool, *, everything: bool) -> None:
                 )
                 click.secho(f"{draw.INDENT}{why.rstrip()}", dim=True)
     else:
-        nothing = "no tasks yet" if everything else "nothing to do"
+        nothing = "no task is yours" if mine else "no tasks yet" if everything else "nothing to do"
         click.echo(
             f"{nothing} in {draw.one_line(answer['repo'])}; put something on the board: peer task add TITLE"
         )

@@ -65,8 +65,26 @@ def readable(words: Sequence[str], what: str) -> list[str]:
     return list(words)
 
 
-class InOrder(click.Group):
-    """Commands listed in the order in which a person meets them."""
+class Shown(click.Group):
+    """Commands listed in the order in which a person meets them. A word that is none of them is what to show:
+    `peer task 7kq2`.
+
+    Args:
+        shows: the command that shows it.
+    """
+
+    def __init__(self, *given: Any, shows: str = "show", **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._shows = shows
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that *args* begin with; a single other word is shown."""
+        alone = len([word for word in args if not word.startswith("-")]) == 1
+        if alone and args[0] not in self.commands and not args[0].startswith("-"):
+            args = [self._shows, *args]
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """As they stand in the file."""

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from peermesh import config
-from peermesh.cli import draw, link
+from peermesh.cli import link, plain
 from peermesh.cli.options import json_option
 from peermesh.cli.together import here
 from peermesh.errors import BadRequest, BadUsage, NoPanel
@@ -35,7 +35,7 @@ def ui_command(as_json: bool) -> None:
     if config.lan_forbidden():
         fields["lan"] = False  # what this process says stays on this machine
     if as_json:
-        draw.as_json(_everything(fields))
+        plain.as_json(_everything(fields))
         return
     app = _panel()
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

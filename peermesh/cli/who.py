@@ -50,7 +50,7 @@ def list_command(everything: bool, watch: bool, as_json: bool) -> None:
             return
         answer = next(answers)
     if as_json:
-        draw.as_json(_chosen(answer, everything)[0])
+        plain.as_json(_chosen(answer, everything)[0])
         return
     for text in _lines(answer, everything):
         click.echo(text)
@@ -178,10 +178,12 @@ def alive_command(name: str, as_json: bool) -> None:
     Example:
       peer alive session-b && peer ask session-b "May I merge?"
     """
+    if name.startswith("@"):
+        raise click.UsageError("Ask about one peer; peer list shows who of a group is here.")
     near, answer = link.ask("alive", to=readable([name], "name")[0], cwd=here())
     near.close()
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         click.echo(_alive(answer))
     if not answer["here"]:
@@ -211,7 +213,7 @@ def name_command(name: str | None, as_json: bool) -> None:
     near, answer = link.ask("name", name=name, told=True)
     near.close()
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         click.echo(f"{answer['name']}  {click.style(answer['name'] + '@' + answer['host'], dim=True)}")
 
@@ -230,7 +232,7 @@ def role_command(roles: tuple[str, ...], clear: bool, as_json: bool) -> None:
     near, answer = link.ask("role", roles=list(roles) if roles or clear else None)
     near.close()
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         click.echo(" ".join(f"@role:{role}" for role in answer["roles"]) or "no roles")
 
@@ -249,6 +251,6 @@ def focus_command(text: tuple[str, ...], clear: bool, as_json: bool) -> None:
     near, answer = link.ask("focus", focus=" ".join(text) if text or clear else None)
     near.close()
     if as_json:
-        draw.as_json(answer)
+        plain.as_json(answer)
     else:
         click.echo(answer["focus"] or "no focus")

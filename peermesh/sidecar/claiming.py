@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from peermesh import config
 from peermesh.core.claims import Claim, release, renewal
+from peermesh.core.clean import clean, line
 from peermesh.core.events import LEASE, LONGEST_LEASE, SHORTEST_LEASE, WHY_LIMIT, Draft, EventId, What
 from peermesh.core.patterns import Overlaps, covers, is_glob, tidy_path
 from peermesh.core.picture import Picture
-from peermesh.errors import BadUsage, TooMany
+from peermesh.errors import BadUsage, NotYours, TooMany
 from peermesh.hooks import warning
 from peermesh.sidecar.ask import short
 
@@ -151,13 +152,25 @@ class Claiming:
         chosen = [one for one in mine if everything or any(frees(path, one) for path in wanted)]
         missing = [path for path in wanted if not any(frees(path, one) for one in mine)]
         if missing and not everything:
-            more = f" and {len(mine) - 5} more" if len(mine) > 5 else ""
-            held = f"; you hold {', '.join(one.path for one in mine[:5]) or 'nothing'}{more}"
-            raise BadUsage(f"you have no claim on {missing[0]}{held}")
+            self._refuse_release(place, missing[0], mine, now)
         for some in range(0, len(chosen), 100):
             self._shared.say(place.key, What.RELEASE, release(chosen[some : some + 100]))
         self.did()
         return {"released": [self.row(one, now) for one in chosen]}
+
+    def _refuse_release(self, place: Here, path: str, mine: Sequence[Claim], now: float) -> NoReturn:
+        """*path* is not ours to release: say whose it is, or what we hold instead."""
+        others = self._shared.picture(place.key).claims.others(self._scope.me.id, now)
+        held = Overlaps((one.path, one) for one in others).first(path)
+        if held is not None:
+            who = line(clean(self._shared.called(held.by, held.name, held.host_key)), 80)
+            part = "" if held.path == path else f" as part of {line(clean(held.path), 200)}"
+            raise NotYours(
+                f"{path} is held by {who}{part}, who alone can release it; ask: peer ask {who} TEXT"
+            )
+        more = f" and {len(mine) - 5} more" if len(mine) > 5 else ""
+        names = ", ".join(one.path for one in mine[:5]) or "nothing"
+        raise BadUsage(f"you have no claim on {path}; you hold {names}{more}")
 
     def _claims(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
         place, now = self._scope.of(str(fields["cwd"])), time.time()

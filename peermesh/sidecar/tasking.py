@@ -149,10 +149,14 @@ class Tasking:
     def _change(self, place: Here, act: str, fields: dict[str, Any]) -> dict[str, Any]:
         why = short(fields.get("why"), WHY_LIMIT, "reason")
         found: list[Task] = []
+        freed: list[str] = []
 
         def judge(picture: Picture) -> list[Draft]:
             task = self._find(picture, str(fields["task"]))
             found[:] = [task]
+            freed[:] = [
+                self.short(picture, one.id) for one in picture.board.tasks() if _last(picture, one, task)
+            ]
             closed = task.state in ("done", "dropped")
             if act == "reopen" and task.state == "open":
                 return []
@@ -162,8 +166,14 @@ class Tasking:
                 raise TaskTaken(f"that task is {task.state}; peer task reopen {fields['task']} first")
             return [self._shared.draft(place.key, _ACTS[act], {"task": task.id, "why": why})]
 
-        self._shared.decide(place.key, judge)
-        return self._answer(place, found[0].id)
+        said, task = self._shared.decide(place.key, judge), found[0]
+        was = self._shared.called(task.owner, task.owner_name, "") if task.state == "taken" else ""
+        return {
+            **self._answer(place, task.id),
+            "changed": bool(said),
+            "was_with": was if task.owner != self._scope.me.id else "",
+            "freed": freed if said and act != "reopen" else [],
+        }
 
     # ------------------------------------------------------------ the other host's word
 
@@ -284,6 +294,13 @@ class Tasking:
             choices = ", ".join(f"{one.id} ({one.title})" for one in found[:5])
             raise NoSuchTask(f"{spelled!r} may be any of {choices}; give more letters")
         return found[0]
+
+
+def _last(picture: Picture, waiting: Task, closed: Task) -> bool:
+    """Whether *closed* is all that the open task *waiting* still waits for."""
+    if waiting.state != "open" or closed.id not in waiting.after:
+        return False
+    return [one.id for one in picture.board.waits_for(waiting)] == [closed.id]
 
 
 def _alike(one: str, other: str) -> int:

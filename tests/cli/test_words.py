@@ -16,6 +16,7 @@ from peermesh.errors import NoSuchTask, TaskTaken, UnknownPeer
 from .canned import Typed, claim, note, peer, peers, task
 
 OPEN: dict[str, Any] = {"confirmed": True, "waits_for_host": ""}
+CHANGED: dict[str, Any] = {"changed": True, "was_with": "", "freed": []}
 TAKEN = {"state": "taken", "owner": "session-b", "owner_here": True, "confirmed": True, "mine": True}
 
 
@@ -218,9 +219,86 @@ def test_take_confirmed_and_tentative(typed: Typed) -> None:
 )
 def test_what_becomes_of_a_task(typed: Typed, words: list[str], asked: dict[str, Any], printed: str) -> None:
     """Each verb is one question, and says in a line what became of the task."""
-    said = typed("task", *words, task={"task": task(**TAKEN), **OPEN})
+    said = typed("task", *words, task={"task": task(**TAKEN), **OPEN, **CHANGED})
     assert (said.code, said.out) == (0, f"✓ 7kq2 {printed}  move the API to v2\n")
     assert asked.items() <= typed.door.last.items()
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "printed"),
+    [
+        (["done", "7kq2"], {"freed": ["m3x9", "p0rt"]}, "done, m3x9, p0rt can begin"),
+        (
+            ["drop", "7kq2"],
+            {"was_with": "session-a", "freed": ["m3x9"]},
+            "dropped, it was with session-a, m3x9 can begin",
+        ),
+        (["reopen", "7kq2"], {"was_with": "session-a"}, "open again, it was with session-a"),
+        (["done", "7kq2"], {"changed": False}, "was done before"),
+        (
+            ["done", "7kq2", "merged"],
+            {"changed": False},
+            "was done before; the reason given now is not kept (peer task reopen it first)",
+        ),
+    ],
+)
+def test_what_else_comes_of_a_change(
+    typed: Typed, words: list[str], answer: dict[str, Any], printed: str
+) -> None:
+    """Whose it was, what may begin now, and that nothing changed."""
+    row = task(state="done")
+    said = typed("task", *words, task={"task": row, **OPEN, **CHANGED, **answer})
+    assert (said.code, said.out) == (0, f"✓ 7kq2 {printed}  move the API to v2\n")
+
+
+def test_a_single_word_is_shown(typed: Typed) -> None:
+    """`peer task ID` and `peer state KEY` show it; what is not known and has more words is an error."""
+    row = {**task(), "history": []}
+    assert typed("task", "7kq2", tasks={"tasks": [row]}).lines[0] == "7kq2  move the API to v2"
+    kept = {"state": [{"key": "plan", "text": "step 3 of 5", "age": 1.0}]}
+    assert typed("state", "plan", state=kept).out == "step 3 of 5\n"
+    assert typed("task", "7kq2", "done").code == 2
+
+
+def test_only_my_tasks(typed: Typed) -> None:
+    """`task list --mine` leaves the others out, and says so if none is left."""
+    both = {"tasks": [task(mine=True), task(id="m3x9", title="another")], "repo": "shop"}
+    said = typed("task", "list", "--mine", tasks=both)
+    assert "7kq2" in said.out
+    assert "m3x9" not in said.out
+    none = {"tasks": [task()], "repo": "shop"}
+    assert typed("task", "list", "--mine", tasks=none).out.startswith("no task is yours in shop")
+
+
+def test_a_number_without_its_unit(typed: Typed) -> None:
+    """`--for 30` is asked about: half an hour was meant, not half a minute."""
+    said = typed("claim", "src/", "--for", "30")
+    assert said.code == 2
+    assert "30 of what? Write 30s, 30m or 30h." in said.err
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("unclaim", "release"), ("who", "list"), ("msg", "send"), ("clam", "claim")]
+)
+def test_a_word_that_other_tools_have(typed: Typed, word: str, meant: str) -> None:
+    """What is nearly right, or right elsewhere, is answered with the command that does it."""
+    said = typed(word, "x")
+    assert said.code == 2
+    assert f"Did you mean 'peer {meant}'?" in said.err
+
+
+def test_help_as_a_word(typed: Typed) -> None:
+    """`peer help` and `peer help task take` print what `--help` prints."""
+    assert typed("help").out == typed("--help").out
+    assert typed("help", "task", "take").out == typed("task", "take", "--help").out
+    assert typed("help", "nix").code == 2
+
+
+def test_alive_is_about_one(typed: Typed) -> None:
+    """A group is not one peer."""
+    said = typed("alive", "@repo")
+    assert said.code == 2
+    assert "peer list shows who of a group is here" in said.err
 
 
 def test_task_that_waits(typed: Typed) -> None:

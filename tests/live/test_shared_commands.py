@@ -104,13 +104,25 @@ def test_a_claim_ends_by_release_and_with_its_session(pair: Two) -> None:
     one.ok("claim", "src/admin/", "web/", "*.md")
     assert one.ok("release", "src/admin/") == "✓ src/admin/ is free\n"
     two.ok("claim", "src/admin/users.tsx")
-    refused(two.peer("release", "web/"), 2)
+    refused(two.peer("release", "web/"), 5)
     assert two.peer("claim", "web/").code == 5
     one.end()
     until(lambda: two.peer("claim", "web/").code == 0, "the claims of the one that ended to be free")
     assert two.peer("release", "--all", "--json").json["released"][0]["path"] == "src/admin/users.tsx"
     assert two.ok("release", "--all") == "you hold nothing here\n"
     assert two.ok("claims").startswith("nobody holds anything in shop")
+
+
+def test_another_ones_claim_is_not_released(pair: Two) -> None:
+    """Who wants to release what another holds is told whose it is, and how to ask; nothing changes."""
+    one, two = pair
+    one.peer("claim", "src/admin/")
+    said = refused(two.peer("release", "src/admin/users.tsx"), 5)
+    assert "src/admin/users.tsx is held by session-a as part of src/admin/" in said
+    assert "peer ask session-a" in said
+    refused(two.peer("release", "src/admin/", "--json"), 5, "not-yours")
+    assert paths(two) == [("src/admin/", "session-a", False)]
+    assert "you have no claim on README.md" in refused(two.peer("release", "README.md"), 2)
 
 
 def test_a_claim_ends_by_time(pair: Two) -> None:
@@ -241,6 +253,19 @@ def test_a_task_waits_for_others(pair: Two) -> None:
     two.ok("task", "take", second)
     assert states(two) == {first: "dropped", second: "taken"}
     refused(one.peer("task", "add", "third", "--after", "zzzz", "--json"), 3, "no-task")
+
+
+def test_what_a_change_of_a_task_comes_to(pair: Two) -> None:
+    """Who closes another's task reads whose it was and what may begin; a second closing says that it changes nothing."""
+    one, two = pair
+    first = add(one, "the API")
+    then = add(one, "the page", "--after", first)
+    one.ok("task", "take", first)
+    assert f"{first} done, it was with session-a, {then} can begin" in two.ok("task", "done", first)
+    assert f"{first} was done before; the reason given now is not kept" in one.ok(
+        "task", "done", first, "merged"
+    )
+    assert f"{first} open again  the API" in one.ok("task", "reopen", first)
 
 
 def test_a_task_is_assigned_and_has_a_history(pair: Two) -> None:
