@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from peermesh import config
-from peermesh.door.client import Door, knock
+from peermesh.door.client import Door, knock, session_spec, start
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -34,18 +32,18 @@ class Stage:
             "PEER_LAN": "off",
             "CLAUDE_CODE_ENTRYPOINT": "cli",
         }
-        os.environ.update(PEER_HOME=home, PEER_LAN="off")
+        for name in os.environ.keys() - self.env.keys():
+            del os.environ[name]
+        os.environ.update(self.env)
         self._clients: dict[str, subprocess.Popen[bytes]] = {}
 
     def session(self, name: str, cwd: str = "") -> str:
         """Start the sidecar of a session in *cwd*; its id. Returns when its door is open."""
         self.client(name)
-        spec = json.dumps({"session": name, "client": self._clients[name].pid, "cwd": cwd or self.home})
-        subprocess.Popen(
-            [sys.executable, "-I", "-m", "peermesh.sidecar", spec],
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+        start(
+            self.home,
+            config.session_link(self.home, name),
+            session_spec(name, self._clients[name].pid, cwd or self.home),
         )
         until(lambda: self.door(name) is not None)
         return name
@@ -73,6 +71,12 @@ class Stage:
     def environment(self, name: str) -> dict[str, str]:
         """What a hook of the session has in its environment."""
         return {**self.env, "CLAUDE_CODE_SESSION_ID": name, "CLAUDE_PID": str(self._clients[name].pid)}
+
+    def close(self, name: str) -> None:
+        """The session is closed; its sidecar follows in a moment."""
+        client = self._clients.pop(name)
+        client.kill()
+        client.communicate()
 
     def end(self) -> None:
         """End every client, and with them the sidecars."""

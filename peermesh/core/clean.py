@@ -18,6 +18,12 @@ def line(text: str, limit: int = 200) -> str:
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 
 
+def called(name: str, cmd: str) -> str:
+    """A job in words: its name, and behind it its command; that alone where it, or its beginning, is the name."""
+    begins = name.endswith("…") and cmd.startswith(name[:-1])
+    return cmd or name if begins or cmd in ("", name) or not name else f"{name} ({cmd})"
+
+
 def span(seconds: float) -> str:
     """A length of time in words: "5 s", "3 min", "2 h", "4 d"."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):

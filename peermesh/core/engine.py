@@ -6,8 +6,9 @@ whichever sidecar of its host has mail for it or finds some that it left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import singledispatchmethod
+from itertools import islice
 
 from peermesh.core.budget import Budget
 from peermesh.core.frames import Hello
@@ -32,6 +33,7 @@ from peermesh.core.script import (
     Renamed,
     Retire,
     Say,
+    SayAnswer,
     Show,
     Shown,
     Snapshot,
@@ -41,6 +43,7 @@ from peermesh.core.script import (
     WaiterCame,
 )
 from peermesh.core.turns import BATCH, PROMPT, STOP, Turns
+from peermesh.core.waiting import Waiting, place
 from peermesh.core.watches import Watch, Watches
 from peermesh.core.words import (
     CHAIN_LIMIT,
@@ -65,11 +68,14 @@ class Engine:
         card: who this peer is.
         snapshot: what its mailbox holds.
         budget: how often it may be woken; only a session has one.
+        reader: whether somebody is shown its messages here. Who stands in for it only takes them in.
     """
 
-    def __init__(self, card: Card, snapshot: Snapshot, budget: Budget | None = None) -> None:
+    def __init__(
+        self, card: Card, snapshot: Snapshot, budget: Budget | None = None, *, reader: bool = True
+    ) -> None:
         self.card = card
-        self.incoming = Incoming(card.id)
+        self.incoming = Incoming(card.id, reader=reader)
         self.outgoing = Outgoing(card.id)
         self.turns = Turns(budget) if budget else None
         self._next_n = snapshot.next_n
@@ -79,7 +85,8 @@ class Engine:
 
     def _restore(self, snapshot: Snapshot) -> None:
         self.incoming.last = dict(snapshot.heard)
-        self.incoming.due = {one.id: one for one in snapshot.unshown}
+        self.incoming.due = Waiting(snapshot.unshown)
+        self.incoming.unread = snapshot.waiting
         self.incoming.unproven = {one.id: (one, Way.PROMPT) for one in snapshot.handed}
         for to, n, size in snapshot.queued:
             self.outgoing.other(to).pending.append((n, size))
@@ -173,6 +180,10 @@ class Engine:
             if token is not None:
                 yield self._printed(token, [self.incoming.due[effect.message.id]])
 
+    def hurried(self) -> list[SayAnswer]:
+        """Whoever waits to hear of messages of ours is answered now, with how far they got: this peer leaves."""
+        return list(self._watches.late(float("inf")))
+
     # ------------------------------------------------------------ links
 
     @_handle.register
@@ -215,11 +226,11 @@ class Engine:
                 yield from self._take_back()
             elif self.incoming.unproven:
                 self._settles_at = now + SETTLING
-            yield self._show(hook.token, lambda _: True, Way.PROMPT if hook.typed else Way.HOOK)
+            yield self._show(hook.token, Way.PROMPT if hook.typed else Way.HOOK)
         elif hook.event == STOP:
             yield from self._stuck(EVERY_WAY, now)
             may = turns.budget.free_at(now) == now
-            show = self._show(hook.token, lambda _: may)
+            show = self._show(hook.token) if may else self._nothing(hook.token)
             turns.busy = bool(show.ids)
             if show.ids:
                 turns.budget.spend(now)
@@ -230,13 +241,16 @@ class Engine:
         else:
             if hook.event == BATCH:
                 yield from self._stuck(EVERY_WAY, now)
-            yield self._show(hook.token, lambda one: hook.event == BATCH and one.urgent)
+            urgent = hook.event == BATCH and self.incoming.due.urgent
+            yield self._show(hook.token, urgent=True) if urgent else self._nothing(hook.token)
 
-    def _show(
-        self, token: Token, fits: Callable[[Envelope], bool], how: Way = Way.HOOK, *, wake: bool = False
-    ) -> Show:
-        ids = self.incoming.hand(token, self.incoming.choose(fits), how)
+    def _show(self, token: Token, how: Way = Way.HOOK, *, urgent: bool = False, wake: bool = False) -> Show:
+        chosen = self.incoming.choose(lambda one: one.urgent or not urgent)
+        ids = self.incoming.hand(token, chosen, how)
         return Show(token, ids, more=len(self.incoming.due), wake=wake)
+
+    def _nothing(self, token: Token) -> Show:
+        return Show(token, (), more=len(self.incoming.due))
 
     def _printed(self, token: Token, envelopes: Iterable[Envelope]) -> Show:
         ids = self.incoming.hand(token, envelopes, Way.PRINTED)
@@ -254,8 +268,11 @@ class Engine:
 
     @_handle.register
     def _read(self, read: ReadAsked, now: float) -> Iterator[Effect]:
-        due = self.incoming.due.values()
-        some = [one for one in due if read.only in (None, one.id)][: read.most]
+        due = self.incoming.due
+        if read.only is None:
+            some = sorted(islice(due.fair(), read.most), key=place)
+        else:
+            some = [due[read.only]] if read.only in due else []
         yield self._printed(read.token, some)
 
     @_handle.register
@@ -326,14 +343,11 @@ class Engine:
         if at is not None and at <= now:
             waiter, turns.waiter = turns.waiter, None
             turns.budget.spend(now)
-            yield self._show(waiter, lambda _: True, wake=True)
+            yield self._show(waiter, wake=True)
 
     def _hold(self, now: float) -> Iterator[Effect]:
         """The budget is spent: keep the messages back, and let their senders see it."""
-        fresh = [one for one in self.incoming.due.values() if not one.held]
-        for one in fresh:
-            self.incoming.due[one.id] = one.keep_back()
-        yield from self._reached(fresh, State.HELD, now)
+        yield from self._reached(self.incoming.due.hold(), State.HELD, now)
 
     # ------------------------------------------------------------ for whoever runs it
 
@@ -353,7 +367,7 @@ class Engine:
         some = {PROMPT} if due or self.incoming.unproven or turns.budget.spent else set()
         if due and turns.budget.free_at(now) == now:
             some.add(STOP)
-        if any(one.urgent for one in due.values()):
+        if due.urgent:
             some.add(BATCH)
         return frozenset(some)
 

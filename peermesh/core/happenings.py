@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from peermesh.core.clean import span
+from peermesh.core.clean import called, span
 from peermesh.core.events import Event, EventId, What, task_id
+from peermesh.core.jobs import LOST, RUNNING
 from peermesh.core.words import Message, PeerId
 
 # What is remembered of claims, tasks and jobs, for the words about their ends.
@@ -30,7 +31,7 @@ class Happening:
     host_key: str = ""  # where *by* is; "" is this host
     to: str = ""  # a name
     group: str = ""
-    what: str = ""  # of a message: its kind
+    what: str = ""  # of a message: its kind; of a job that ended: fine, failed or unknown
     state: str = ""
     text: str = ""
     id: str = ""  # of the message, note, task or job
@@ -151,19 +152,22 @@ class Telling:
         if self._jobs.get(one) == state:
             return
         self._jobs.put(one, state)
-        called = f"{data['name']} ({data['cmd']})" if data["cmd"] else data["name"]
-        yield {"kind": "job", "id": data["job"], "text": f"{called}{_ended(data)}", "state": state}
+        how, what = _ended(data) if state != RUNNING else ("", "")
+        text = f"{how}: {called(data['name'], data['cmd'])}" if how else called(data["name"], data["cmd"])
+        yield {"kind": "job", "id": data["job"], "text": text, "state": state, "what": what}
 
 
-def _ended(data: Mapping[str, Any]) -> str:
-    """How a job ended: ", exit code 1 after 3 min"; "" while it runs."""
-    if data["signal"]:
-        how = f", {data['signal']}"
-    elif data["code"] is not None:
-        how = f", exit code {data['code']}"
+def _ended(data: Mapping[str, Any]) -> tuple[str, str]:
+    """How a job ended, "exit 1 after 3 min", and in a word: fine, failed, or unknown."""
+    if data["state"] == LOST:
+        how, what = "lost", "failed"
+    elif data["signal"]:
+        how, what = data["signal"], "failed"
+    elif data["code"] is None:
+        how, what = "ended", "unknown"
     else:
-        return ""
-    return f"{how} after {span(data['seconds'])}"
+        how, what = (f"exit {data['code']}", "failed") if data["code"] else ("done", "fine")
+    return f"{how} after {span(data['seconds'])}", what
 
 
 def _id(one: EventId) -> str:

@@ -22,6 +22,7 @@ from peermesh.core.frames import (
     Welcome,
 )
 from peermesh.core.script import Effect, KeepIn, MoveOut, Reply, Route, Token
+from peermesh.core.waiting import Waiting, place
 from peermesh.core.words import CHAIN_LIMIT, Envelope, Message, MessageId, PeerId, envelope
 
 # Unshown messages that a mailbox takes; the sender of the next one is told.
@@ -56,12 +57,18 @@ class Handed:
 
 
 class Incoming:
-    """Accepts the mail of others and knows what is still to be shown."""
+    """Accepts the mail of others and knows what is still to be shown.
 
-    def __init__(self, me: PeerId) -> None:
-        self.me = me
+    Args:
+        me: whose mail it is.
+        reader: whether somebody is shown it here; else it is only taken in, and counted.
+    """
+
+    def __init__(self, me: PeerId, *, reader: bool = True) -> None:
+        self.me, self._reader = me, reader
         self.last: dict[PeerId, int] = {}
-        self.due: dict[MessageId, Envelope] = {}
+        self.due = Waiting()
+        self.unread = 0  # what waits besides, where there is no reader
         self.handed: dict[Token, Handed] = {}
         self.unproven: dict[MessageId, tuple[Envelope, Way]] = {}  # written out, no sign yet that it stuck
         self._routes: dict[Route, PeerId] = {}
@@ -120,31 +127,34 @@ class Incoming:
             yield Reply(route, Refused(n, *refusal))
         else:
             self.last[sender] = n
-            self.due[message.id] = envelope(message, now)
+            if self._reader:
+                self.due.add(envelope(message, now))
+            else:
+                self.unread += 1
             yield KeepIn(message)
             yield Reply(route, Ack(n))
 
     def _refusal(self, message: Message) -> tuple[str, str] | None:
         if len(message.chain) > CHAIN_LIMIT:
             return "chain", f"it passed through {len(message.chain)} sessions since a person spoke"
-        if len(self.due) >= INBOX_LIMIT:
-            return "full", f"{INBOX_LIMIT} messages wait there unread"
+        if len(self.due) + self.unread >= INBOX_LIMIT:
+            return "full", f"{INBOX_LIMIT} messages wait there unread; say it again when some are read"
         return None
 
     # ------------------------------------------------------------ to whoever shows it
 
     def choose(self, fits: Callable[[Envelope], bool]) -> tuple[Envelope, ...]:
-        """The oldest waiting messages that *fits* lets through and one hook's output can hold."""
+        """Waiting messages that *fits* lets through, as many as one hook's output can hold: of each sender the
+        oldest, and of all senders some, however much one of them said.
+        """
         chosen: list[Envelope] = []
         room = BLOCK
-        for one in self.due.values():
-            if not fits(one):
-                continue
+        for one in self.due.fair(fits):
             room -= min(one.size, PREVIEW) + AROUND
             if chosen and room < 0:
                 break
             chosen.append(one)
-        return tuple(chosen)
+        return tuple(sorted(chosen, key=place))
 
     def hand(self, token: Token, envelopes: Iterable[Envelope], how: Way) -> tuple[MessageId, ...]:
         """Give *envelopes* to *token*, to be shown in that way; nobody else is given them meanwhile."""
@@ -152,7 +162,7 @@ class Incoming:
         if held:
             self.handed[token] = Handed(held, how)
         for one in held:
-            del self.due[one.id]
+            self.due.take(one)
         return tuple(one.id for one in held)
 
     def written(self, token: Token) -> Handed:
@@ -173,7 +183,7 @@ class Incoming:
         """What has no sign did not stick: it waits again, in its old place."""
         lost = tuple(one for one, _ in self.unproven.values())
         self.unproven.clear()
-        self._wait_again(lost)
+        self.due.put_back(lost)
         return lost
 
     def back(self, token: Token) -> bool:
@@ -181,12 +191,5 @@ class Incoming:
         handed = self.handed.pop(token, None)
         if handed is None:
             return False
-        self._wait_again(handed.ids)
+        self.due.put_back(handed.ids)
         return True
-
-    def _wait_again(self, envelopes: Iterable[Envelope]) -> None:
-        self.due = {one.id: one for one in sorted((*envelopes, *self.due.values()), key=_place)}
-
-
-def _place(one: Envelope) -> tuple[float, MessageId]:
-    return one.arrived, one.id

@@ -105,13 +105,14 @@ def news(me: Card, before: Scene, now: Scene, board: Mapping[str, Task], notes: 
     """
     people = now.people
     joined = tuple(card for peer, card in people.items() if peer not in before.people)
+    new = {card.id for card in joined}
     met = [card for card in people.values() if _on_branch(card, me.branch)]
     known = {peer for peer, card in before.people.items() if _on_branch(card, before.branch)}
     owned = {one for one, task in before.tasks.items() if task.owner == me.id}
     return News(
         joined=joined,
         left=tuple(card for peer, card in before.people.items() if peer not in people),
-        same_branch=tuple(card for card in met if card.id not in known and card not in joined),
+        same_branch=tuple(card for card in met if card.id not in known and card.id not in new),
         files=tuple(edit for key, edit in now.files.items() if key not in before.files),
         held=tuple(edit for key, edit in now.held.items() if key not in before.held),
         ended=tuple(sorted(before.claims - now.claims)),

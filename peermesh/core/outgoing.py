@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from peermesh.core.frames import (
     Ack,
@@ -110,7 +111,7 @@ class Outgoing:
     def _send_receipts(self, peer: PeerId, other: Correspondent) -> Iterator[Effect]:
         if other.receipts and not other.receipts_flying:
             other.receipts_flying = True
-            some = tuple(other.receipts.items())[:RECEIPTS_AT_ONCE]
+            some = tuple(islice(other.receipts.items(), RECEIPTS_AT_ONCE))
             yield Tell(peer, Receipts(some))
 
     def heard(self, peer: PeerId, frame: Response, now: float) -> Iterator[Effect]:
@@ -127,7 +128,10 @@ class Outgoing:
                 other.ground()
             case Refused(n, code, why):
                 yield from self._landed(other, n - 1)
-                yield from self._refused(other, n, f"{code}: {why}")
+                # There is no room for those behind it either: they were not taken, and would each bring the whole
+                # window on its way once more.
+                count = max(1, other.flying) if code == "full" else 1
+                yield from self._refused(other, n, f"{code}: {why}", count)
             case Noted(states):
                 yield from self._noted(peer, other, states)
             case Denied() | Bye() | Welcome():
@@ -146,10 +150,9 @@ class Outgoing:
         if done:
             yield MoveOut(tuple(done), State.SAFE)
 
-    def _refused(self, other: Correspondent, n: int, why: str) -> Iterator[Effect]:
+    def _refused(self, other: Correspondent, n: int, why: str, count: int) -> Iterator[Effect]:
         if other.pending and other.pending[0][0] == n:
-            self._shift(other)
-            yield MoveOut((n,), State.REFUSED, why)
+            yield MoveOut(tuple(self._shift(other) for _ in range(count)), State.REFUSED, why)
 
     @staticmethod
     def _shift(other: Correspondent) -> int:
@@ -223,6 +226,18 @@ class Outgoing:
             yield from self.lost(peer, now)
         else:
             link.move(Move.DUE, now)
+            yield Tell(peer, Bye())
+            yield HangUp(peer)
+
+    def spare(self, most: int, now: float) -> Iterator[Effect]:
+        """Close up to *most* links on which all is said, those first that are quiet for longest: others need room."""
+        quiet = [
+            (other.link.heard, peer)
+            for peer, other in self.others.items()
+            if other.link.phase is Phase.UP and not other.wanted and not other.outstanding
+        ]
+        for _, peer in sorted(quiet)[:most]:
+            self.others[peer].link.move(Move.DUE, now)
             yield Tell(peer, Bye())
             yield HangUp(peer)
 

@@ -48,6 +48,8 @@ def tidy_path(text: str) -> str:
     if names and names[-1] == "**":
         names, below = names[:-1], True
     tidy = "/".join(names) + ("/" if below else "") if names else EVERYTHING
+    if not tidy.strip():  # "./ ": a name of blanks alone, which nobody else would take from us
+        raise ValueError("a path cannot be empty")
     if len(tidy) > PATH_LIMIT:
         raise ValueError(f"a path has at most {PATH_LIMIT} characters")
     return tidy

@@ -153,7 +153,9 @@ class Picture:
         self._jobs.keep(needed)
         self._unknown.keep(needed)
         edits = [one for files in self._edits.values() for one in files.values() if one.id in needed]
-        self._edits, self._last = {}, {}
+        self._edits = {}
+        # Of each path the edit that comes last is kept, which is not the newest where a clock was set back.
+        self._last = {by: at for by, at in self._last.items() if at > now - EDITS}
         for one in edits:
             self._edited(one)
         self._pruned = dict(self._tops)

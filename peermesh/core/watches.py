@@ -19,16 +19,20 @@ class Watch:
     deadline: float
     answer: bool  # for an answer to them, not for a state
     states: dict[int, tuple[PeerId, State, str]]
+    _short: int = 0  # how many have not got as far as was asked: to count them at each step would be a square
+    refused: bool = False  # whether any was: nothing more to wait for
+
+    def __post_init__(self) -> None:
+        self._short = sum(not self._enough(state) for _, state, _ in self.states.values())
+        self.refused = any(state is State.REFUSED for _, state, _ in self.states.values())
 
     @property
     def reached(self) -> bool:
         """Whether all got as far as was asked; a refused one gets no further."""
-        return all(state is self.wait or further(state, self.wait) for _, state, _ in self.states.values())
+        return not self._short
 
-    @property
-    def refused(self) -> bool:
-        """Whether any was refused: nothing more to wait for."""
-        return any(state is State.REFUSED for _, state, _ in self.states.values())
+    def _enough(self, state: State) -> bool:
+        return state is self.wait or further(state, self.wait)
 
     def advance(self, move: MoveOut) -> None:
         """Take note of a change."""
@@ -37,6 +41,8 @@ class Watch:
                 peer, state, why = self.states[n]
                 if further(move.state, state) and move.by in ("", peer):
                     self.states[n] = (peer, move.state, move.why or why)
+                    self._short -= self._enough(move.state) - self._enough(state)
+                    self.refused = self.refused or move.state is State.REFUSED
 
 
 class Watches:

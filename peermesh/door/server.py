@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
 from peermesh.door.client import LINE_LIMIT, VERSION
-from peermesh.errors import BadRequest, OtherVersion, PeerError
+from peermesh.errors import BadRequest, OtherVersion, PeerError, TooMany
 
-# Callers at once: a session's hooks and commands are a handful, a script's are dozens.
+# Callers at once: a session's hooks and commands are a handful, a script's are dozens. If there are more, the one
+# that asked nothing for longest goes: else whoever holds that many open would keep a session's hooks out.
 CALLERS = 512
+# Requests of one caller that are read before others get their turn; those that were read share one commit.
+AT_ONCE = 256
+# A request that kept the loop busy for so long is followed by a pause as long, before its caller's next one is read.
+LONG, LONGEST_PAUSE = 0.001, 0.05  # seconds
 
 Verbs = Callable[["Caller", int, str, dict[str, Any]], None]
 
@@ -22,7 +28,9 @@ class Caller:
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
-        self.gone: list[Callable[[], None]] = []  # called when the connection ends
+        self.used = time.monotonic()  # when it asked last
+        self.took = 0.0  # seconds that this kept the loop busy
+        self.gone: set[Callable[[], None]] = set()  # called when the connection ends; of open questions only
 
     def answer(self, number: int, ok: dict[str, Any]) -> None:
         """Answer request *number*."""
@@ -51,6 +59,7 @@ class DoorServer:
         self._path, self._verbs = path, verbs
         self._server: asyncio.Server | None = None
         self._callers: set[Caller] = set()
+        self._served = 0  # requests since the loop's last turn
         self.bad_requests = 0
 
     async def open(self) -> None:
@@ -62,20 +71,47 @@ class DoorServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         caller = Caller(writer)
-        if len(self._callers) >= CALLERS:
+        if len(self._callers) >= CALLERS and not self._make_room():
+            self._refuse(caller, 0, TooMany(f"{CALLERS} callers wait at this door; try again"))
             caller.close()
             return
         self._callers.add(caller)
         try:
             while await self._request(reader, caller):
                 await writer.drain()
+                await self._breathe(caller)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the caller hung up: what it holds is taken back below
         finally:
             self._callers.discard(caller)
-            for gone in caller.gone:
-                gone()
+            while caller.gone:
+                caller.gone.pop()()
             writer.close()
+
+    def _make_room(self) -> bool:
+        """Hang up on whoever asked nothing for longest and waits for nothing; whether there is such."""
+        idle = min((one for one in self._callers if not one.gone), key=lambda one: one.used, default=None)
+        if idle is None:
+            return False
+        self._refuse(
+            idle, 0, TooMany(f"{CALLERS} callers are at this door, and you asked nothing for longest")
+        )
+        self._callers.discard(idle)
+        idle.close()
+        return True
+
+    async def _breathe(self, caller: Caller) -> None:
+        """Reading what has come already does not wait: one who sends without end is interrupted now and then.
+
+        What takes long is often a commit to a file that all sidecars of the host write to. Whoever asks for one after
+        the other leaves as long a pause as it took, or others would hardly ever find that file free.
+        """
+        self._served += 1
+        if caller.took >= LONG:
+            await asyncio.sleep(min(caller.took, LONGEST_PAUSE))
+        elif self._served >= AT_ONCE:
+            self._served = 0
+            await asyncio.sleep(0)
 
     async def _request(self, reader: asyncio.StreamReader, caller: Caller) -> bool:
         try:
@@ -90,10 +126,12 @@ class DoorServer:
         except PeerError as wrong:
             self._refuse(caller, 0, wrong)
             return isinstance(wrong, OtherVersion)
+        caller.used = time.monotonic()
         try:
             self._verbs(caller, number, do, fields)
         except PeerError as wrong:
             caller.fail(number, wrong)
+        caller.took = time.monotonic() - caller.used
         return True
 
     def _refuse(self, caller: Caller, number: int, wrong: PeerError) -> None:

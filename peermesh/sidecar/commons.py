@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from peermesh import config
 from peermesh.core.script import Say
 from peermesh.core.words import Card, PeerId
-from peermesh.errors import AmbiguousPeer
+from peermesh.errors import AmbiguousPeer, PeerError
 from peermesh.hooks import payload
 from peermesh.sidecar import roster
 from peermesh.sidecar.awareness import Awareness
 from peermesh.sidecar.claiming import Claiming
+from peermesh.sidecar.company import Company
 from peermesh.sidecar.deaths import Deaths
 from peermesh.sidecar.feed import Feed
 from peermesh.sidecar.following import Following, Status
-from peermesh.sidecar.hookdesk import company
 from peermesh.sidecar.jobs import JobDesk
 from peermesh.sidecar.neighbours import hidden
 from peermesh.sidecar.noting import Noting
@@ -38,8 +41,31 @@ Verb = Callable[["Caller", int, dict[str, Any]], dict[str, Any] | None]
 
 # After a look for a poke the next one comes so much later: a hundred pokes a second cost a few percent of a core.
 PACE = 0.05  # seconds
+# And with so many sessions on this host so much later for each: together they look as often however many they are.
+PACE_OF_ONE = 0.002  # seconds
+# Between two steps of a compaction others get their turn.
+BREATH = 0.002  # seconds
 # The files that `peer list` tells of one session.
 FILES = 20
+
+
+async def _in_a_thread(work: Callable[[], object]) -> None:
+    """Have *work* done while the loop goes on, by a thread that ends with it; raises what it raises."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    wrong: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as what:  # noqa: BLE001 - it is raised below
+            wrong.append(what)
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=run, daemon=True).start()
+    await ended.wait()
+    if wrong:
+        raise wrong[0]
 
 
 class Commons:
@@ -53,12 +79,13 @@ class Commons:
     def __init__(self, sidecar: Sidecar, log: LogStore) -> None:
         self._sidecar = sidecar
         self.shared = Shared(log, self)
+        self.company = Company(sidecar)
         self._pokes = Pokes(sidecar.root, sidecar.directory, self.poked)
         scope = Scope(lambda: sidecar.card, lambda w: sidecar.host.switched_off(w.key, w.here))
         self.claiming = Claiming(self.shared, scope)
         self.tasking = Tasking(self.shared, scope, self)
-        self.noting = Noting(self.shared, scope, lambda: list(company(sidecar).values()), self._send)
-        self.feed = Feed(self.shared, scope, lambda: company(sidecar), lambda: sidecar.post)
+        self.noting = Noting(self.shared, scope, lambda: list(self.company.look().values()), self._send)
+        self.feed = Feed(self.shared, scope, lambda: self.company.known, lambda: sidecar.post)
         self.jobs = JobDesk(sidecar, self, scope)
         self.deaths = Deaths(sidecar.directory, self.shared, self, self._active, sidecar.log)
         self.awareness: Awareness | None = None
@@ -67,6 +94,7 @@ class Commons:
         self._flags: set[str] = set()
         self._apart_now = False
         self._crowd: asyncio.TimerHandle | None = None
+        self._tidying: asyncio.Task[None] | None = None
         self._looked = 0.0  # when a poke was followed last, by the loop's clock
 
     @property
@@ -94,17 +122,21 @@ class Commons:
     def attend(self) -> None:
         """The post is open: begin to follow what matters to it."""
         sidecar = self._sidecar
+        self.company.sign()
+        self.company.look()
         self._following = Following(sidecar.post, self._status, lambda: sidecar.card)
         sidecar.post.kept.append(self.feed.kept)
         if sidecar.session is not None:
             self.awareness = Awareness(
                 sidecar.post,
                 self.shared,
-                lambda: company(sidecar),
+                self.company.look,
                 (self.claiming, self.tasking, self.noting),
             )
             sidecar.session.more = lambda: self._flags
-            self._statusline = Statusline(sidecar.post, self.shared, lambda: company(sidecar).values())
+            self._statusline = Statusline(
+                sidecar.post, self.shared, lambda: list(self.company.known.values())
+            )
             sidecar.post.kept.append(self._statusline.kept)
             self.claiming.mark = sidecar.session.mark
             self.tasking.did, self.claiming.did = self.awareness.did, self.awareness.claimed
@@ -156,11 +188,15 @@ class Commons:
         The first poke is followed at once, and those of a crowd now and then.
         """
         loop = asyncio.get_running_loop()
-        wait = self._looked + PACE - loop.time()
+        wait = self._looked + self._pace() - loop.time()
         if wait <= 0:
             self._follow_poke()
         elif self._crowd is None:
             self._crowd = loop.call_later(wait, self._follow_poke)
+
+    def _pace(self) -> float:
+        """How long after a look for a poke the next one comes; the keeper's tells other hosts, too."""
+        return PACE if self._sidecar.keeper.holds else max(PACE, PACE_OF_ONE * self.company.near)
 
     def _follow_poke(self) -> None:
         self._crowd, self._looked = None, asyncio.get_running_loop().time()
@@ -183,13 +219,18 @@ class Commons:
         changed = self.shared.changed()
         if not changed and not around:
             return
+        before = self.company.known
+        came = self.company.look() is not before
         self.feed.look(around=around)
-        if self._statusline is not None:
+        # Most of what a host says is of other repos.
+        stirred = self.shared.stirred(self.card.repo_key) or came or around
+        if self._statusline is not None and stirred:
             self._statusline.look(around=True) if around else self._statusline.stir()
         if changed:
             self.tasking.heard()
         if self.awareness is not None:
-            self.awareness.look()
+            if stirred:
+                self.awareness.look()
             self._flag()
         died = self.deaths.look(self._sidecar.post)
         if (around or died) and self._following is not None:
@@ -264,11 +305,26 @@ class Commons:
         return [{"path": one.path, "age": max(0.0, now - one.at)} for one in edits[:FILES]]
 
     def tidy(self) -> None:
-        """For the keeper: compact what has grown."""
-        self.shared.tidy()
+        """For the keeper: begin to compact what has grown, unless that still goes on."""
+        if self._tidying is None or self._tidying.done():
+            self._tidying = asyncio.get_running_loop().create_task(self._tidy())
+
+    async def _tidy(self) -> None:
+        try:
+            for beside in self.shared.tidying():
+                if beside is not None:
+                    await _in_a_thread(beside)
+                await asyncio.sleep(BREATH)
+        except PeerError as wrong:
+            self._sidecar.log(f"the log is not compacted: {wrong}")
+        except Exception:  # noqa: BLE001 - a bug of ours costs a log that grows, and a line for `peer doctor`
+            self._sidecar.log(f"the log is not compacted: {traceback.format_exc()}")
 
     def close(self) -> None:
         """Let go of all."""
+        if self._tidying is not None:
+            self._tidying.cancel()
+        self.company.sign()
         self.jobs.close()
         self._pokes.close()
         if self._crowd is not None:

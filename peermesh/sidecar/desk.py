@@ -23,7 +23,7 @@ from peermesh.core.script import (
     Shown,
     Token,
 )
-from peermesh.core.words import BODY_LIMIT, Card, Kind, MessageId, State
+from peermesh.core.words import BODY_LIMIT, Card, Kind, MessageId, PeerId, State
 from peermesh.door.server import Caller
 from peermesh.errors import BadRequest, NoSidecar, PeerError, by_code
 from peermesh.hooks import text
@@ -50,6 +50,7 @@ class Question:
     caller: Caller
     number: int
     show: Callable[[Show], dict[str, Any]]
+    gone: Callable[[], None]  # called when the caller hangs up
     told: Callable[[], object] = lambda: None  # called when the answer has been written out
 
 
@@ -118,9 +119,15 @@ class Desk:
 
     def _open(self, caller: Caller, number: int, show: Callable[[Show], dict[str, Any]]) -> Token:
         token = next(self._tokens)
-        self._questions[token] = Question(caller, number, show)
-        caller.gone.append(lambda: self._caller_gone(token))
+        question = Question(caller, number, show, lambda: self._caller_gone(token))
+        self._questions[token] = question
+        caller.gone.add(question.gone)
         return token
+
+    def _close(self, token: Token) -> None:
+        """That question is answered: one door may stay open for a hundred thousand of them."""
+        question = self._questions.pop(token)
+        question.caller.gone.discard(question.gone)
 
     def _when_told(self, token: Token, then: Callable[[], object]) -> None:
         self._questions[token].told = then
@@ -138,9 +145,9 @@ class Desk:
             said = question.show(answer)
             question.caller.answer(question.number, said)
             if not said.get("hand"):
-                del self._questions[answer.token]
+                self._close(answer.token)
             return
-        del self._questions[answer.token]
+        self._close(answer.token)
         if isinstance(answer, SayAnswer):
             question.caller.answer(question.number, self._said(answer))
         elif isinstance(answer, Retire):
@@ -155,7 +162,8 @@ class Desk:
         question = self._questions.get(token)
         if question is None or question.caller is not caller:
             raise BadRequest("nothing was handed to you")
-        del self._questions[token]
+        self._close(token)
+        self._post.before()  # what the hooks' first step wrote up to now is no sign of this
         self._post.put(Shown(token))
         try:
             question.told()
@@ -217,23 +225,24 @@ class Desk:
         return len(self._post.engine.incoming.due) if self._sidecar.card.person else 0
 
     def _said(self, answer: SayAnswer) -> dict[str, Any]:
-        names = {c.id: c for c in self._sidecar.cards()}
-        rows = []
-        for one, peer, state, why in answer.messages:
-            card = names.get(peer)
-            rows.append(
-                {
-                    "id": str(one),
-                    "to": (card.address if card.host_key else card.name) if card else peer,
-                    "peer": peer,
-                    "state": state.value,
-                    "why": why,
-                    "here": self._sidecar.is_live(peer),
-                    "waits_for": self._lan.waits_for(card.host_key) if card and card.host_key else "",
-                    "answers": self._post.engine.outgoing.other(peer).link.answers,
-                }
-            )
+        rows = [
+            {"id": str(one), "peer": peer, "state": state.value, "why": why, **self._known_of(peer)}
+            for one, peer, state, why in answer.messages
+        ]
         return {"messages": rows, "reached": answer.reached, "unread": self._unread()}
+
+    def _known_of(self, peer: PeerId) -> dict[str, Any]:
+        """What is told of a recipient. The message is on disk, whether or not that can be read just now."""
+        to: dict[str, Any] = {"to": peer, "here": False, "waits_for": ""}
+        try:
+            card = self._sidecar.card_of(peer)
+            if card is not None:
+                to["to"] = card.address if card.host_key else card.name
+                to["waits_for"] = self._lan.waits_for(card.host_key) if card.host_key else ""
+            to["here"] = self._sidecar.is_live(peer)
+        except PeerError as wrong:
+            self._sidecar.log(f"{peer}: {wrong}")
+        return {**to, "answers": self._post.engine.outgoing.other(peer).link.answers}
 
     def _answers(self, show: Show) -> dict[str, Any]:
         return {**self._handed(show.ids, show), "answered": True}
@@ -257,7 +266,7 @@ class Desk:
             kept = view.newest([view.received(*row) for row in wanted])
             return {"messages": kept, "more": len(wanted) - len(kept)}
         token = self._open(caller, number, lambda show: self._handed(show.ids, show))
-        sizes = [one.size for one in self._post.engine.incoming.due.values()]
+        sizes = [one.size for one in itertools.islice(self._post.engine.incoming.due.fair(), most)]
         self._post.put(ReadAsked(token, min(most, view.how_many(sizes))))
         return None
 
@@ -267,8 +276,9 @@ class Desk:
 
     def _read(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any] | None:
         one = self._found(str(fields["message"]))
-        if one.peer == self._post.engine.card.id:
-            return {"messages": [view.message(self._post.mailbox.outgoing(one.n), None)]}
+        mailbox = self._post.mailbox
+        if one.peer == self._post.engine.card.id and mailbox.incoming(one) is None:
+            return {"messages": [view.message(mailbox.outgoing(one.n), None)]}
         token = self._open(caller, number, lambda show: self._handed([one], show, preview=BODY_LIMIT))
         self._post.put(ReadAsked(token, 1, only=one))
         return None
@@ -352,8 +362,13 @@ class Desk:
         return {"pid": os.getpid()}
 
     def close(self) -> None:
-        """Send the waiter home: a sidecar that ends by intention is not started again by it."""
+        """Send the waiter home: a sidecar that ends by intention is not started again by it. Who waits to hear of a
+        message is told how far it got.
+        """
         self._closed = True
+        self._post.run()  # what was asked until now
+        for answer in self._post.hurried():
+            self.answered(answer)
         for question in list(self._questions.values()):
             question.caller.answer(question.number, {"retire": True})
         self._questions.clear()

@@ -93,7 +93,7 @@ class Feed:
         loop = asyncio.get_running_loop()
         waiter.gone = lambda: self._drop(stream, waiter)
         waiter.alarm = loop.call_later(seconds, self._settle, stream, waiter, {})
-        waiter.caller.gone.append(waiter.gone)
+        waiter.caller.gone.add(waiter.gone)
         stream.waiters.append(waiter)
 
     @staticmethod
@@ -101,8 +101,7 @@ class Feed:
         """Forget the question; whoever asked may have hung up."""
         if waiter in stream.waiters:
             stream.waiters.remove(waiter)
-        if waiter.gone in waiter.caller.gone:
-            waiter.caller.gone.remove(waiter.gone)
+        waiter.caller.gone.discard(waiter.gone)
         if waiter.alarm is not None:
             waiter.alarm.cancel()
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from peermesh.core.script import HookAsked, Show, Token, Turn, WaiterCame
 from peermesh.core.words import Card
 from peermesh.door.server import Caller
-from peermesh.errors import BadRequest
+from peermesh.errors import BadRequest, PeerError
 from peermesh.hooks import payload, recap, text
-from peermesh.sidecar.keeper import living
 from peermesh.sidecar.post import Post
 
 if TYPE_CHECKING:
@@ -81,6 +80,7 @@ class HookDesk:
         self, caller: Caller, number: int, session: Session, event: str, fields: dict[str, Any]
     ) -> dict[str, Any] | None:
         self._sidecar.refresh()
+        self._sidecar.commons.company.look()
         session.batches += event in (payload.BATCH, payload.PROMPT, payload.STOP)
         typed = event == payload.PROMPT and not str(fields["prompt"]).startswith(payload.NOTIFICATION)
         if event == payload.PROMPT and session.queued(str(fields.get("prompt_id", ""))) and typed:
@@ -111,6 +111,8 @@ class HookDesk:
                 words, told = awareness.text()
                 parts.append(words)
                 then.append(told)
+        except PeerError as wrong:  # a log that cannot be read just now
+            self._sidecar.log(f"nothing is told of the shared picture: {wrong}")
         except Exception:  # noqa: BLE001 - whatever is wrong with the log, or with us: others' messages are shown
             self._sidecar.log(f"nothing is told of the shared picture: {traceback.format_exc()}")
         said = "\n".join(filter(None, parts))
@@ -137,7 +139,7 @@ class HookDesk:
     def _company(self) -> list[Card]:
         """Who else is here now, this repo's sessions first."""
         me = self._post.engine.card
-        others = company(self._sidecar).values()
+        others = self._sidecar.commons.company.look().values()
         return sorted(others, key=lambda c: (c.repo_key != me.repo_key, c.name))
 
     def _wait(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any] | None:
@@ -147,15 +149,3 @@ class HookDesk:
 
     def _wake_text(self, show: Show) -> dict[str, Any]:
         return {"text": self.block(show, carry_on=False), "hand": show.token}
-
-
-def company(sidecar: Sidecar) -> dict[str, Card]:
-    """The other sessions that are here now."""
-    here, there = set(living(sidecar.root)), sidecar.is_live
-    return {
-        card.id: card
-        for card in sidecar.cards()
-        if (there(card.id) if card.host_key else card.id in here)
-        and card.id != sidecar.card.id
-        and not card.person
-    }

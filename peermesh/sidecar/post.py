@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Protocol, cast
 
 from peermesh.core.budget import Budget
 from peermesh.core.engine import Engine
@@ -21,6 +21,7 @@ from peermesh.core.script import (
     Dial,
     Effect,
     Fail,
+    Gone,
     HangUp,
     Input,
     Keep,
@@ -33,6 +34,7 @@ from peermesh.core.script import (
     Say,
     SayAnswer,
     Show,
+    Shown,
     Snapshot,
     Speak,
     Tell,
@@ -41,7 +43,7 @@ from peermesh.core.script import (
     Transmit,
     WaiterCame,
 )
-from peermesh.core.words import Card, Message, PeerId
+from peermesh.core.words import Card, Message, PeerId, State
 from peermesh.errors import PeerError
 from peermesh.mesh.links import LinkError, Links
 from peermesh.store.mailbox import Mailbox
@@ -52,6 +54,10 @@ PAUSE = 1.0  # seconds
 
 # Who cannot be reached just now, because too many are stood in for, is tried again after this.
 BUSY = 0.1  # seconds
+
+# Links that one peer has dialled at a time; each takes four descriptors, of which a process has 4,096. Who has more to
+# speak with closes those on which all is said, so many at once.
+LINKS, SPARED = 500, 64
 
 # The mark of undelivered mail is taken away after so long a rest.
 MARK_QUIET = 1.0  # seconds
@@ -83,7 +89,8 @@ class Post:
         directory: its directory; the caller holds its lock.
         mailbox: its mailbox, open.
         budget: its wake budget, if it is a session of this process.
-        answer: is given what the engine answers to questions at the door.
+        answer: is given what the engine answers to questions at the door; ``None`` if it has no door, and
+            nobody is shown its messages here.
     """
 
     def __init__(  # noqa: PLR0913 - what a peer is made of
@@ -101,6 +108,7 @@ class Post:
         self._loop = asyncio.get_running_loop()
         self._inputs: list[Input] = []
         self._scheduled = False
+        self._halted = False  # the engine is ahead of the disk, and the disk cannot be read: what comes waits
         self._timer: asyncio.TimerHandle | None = None
         self._fresh: dict[int, Message] = {}  # said in this batch: need not be read from disk
         self._marked = os.path.exists(self._mark)
@@ -109,13 +117,13 @@ class Post:
         self.kept: list[Callable[[list[Keep], float], None]] = []  # told what was written, and when
         self.used = time.monotonic()
         self.bad_frames = 0
-        self.engine = Engine(card, self._snapshot(), budget)
+        self.engine = Engine(card, self._snapshot(), budget, reader=answer is not None)
         self.links = around.open_links(os.path.join(directory, "link"), self)
         self._perform(self.engine.start(time.monotonic()))
         self._set_alarm()
 
     def _snapshot(self) -> Snapshot:
-        return self.mailbox.snapshot(time.monotonic(), time.time())
+        return self.mailbox.snapshot(time.monotonic(), time.time(), reader=self._answer is not None)
 
     @property
     def _mark(self) -> str:
@@ -131,13 +139,16 @@ class Post:
             self._loop.call_soon(self.run)
 
     def put_first(self, what: Input) -> None:
-        """From ``before``: tell the engine this ahead of the batch."""
-        self._inputs.insert(0, what)
+        """From ``before``: tell the engine this ahead of the batch, but behind what a hook says that it has shown:
+        the client goes on when that is answered, and what it does next is a sign of just this.
+        """
+        told = [place for place, one in enumerate(self._inputs) if isinstance(one, Shown)]
+        self._inputs.insert(told[-1] + 1 if told else 0, what)
 
     def run(self) -> None:
         """Handle what came: one commit, then the network, then the answers."""
         self._scheduled = False
-        if self.links.closed:
+        if self.links.closed or self._halted:
             return
         self.before()
         inputs, self._inputs = self._inputs, []
@@ -162,10 +173,16 @@ class Post:
         if keeps:
             self.mailbox.keep(keeps, clock)
         for spoken in _coalesced([e for e in effects if isinstance(e, Speak)]):
-            self._speak(spoken)
+            try:
+                self._speak(spoken)
+            except PeerError as wrong:  # the batch is kept all the same
+                self._unspoken(spoken, wrong)
         self._hand_out([e for e in effects if isinstance(e, Answer)])
         for told in self.kept if keeps else ():
-            told(keeps, clock)
+            try:
+                told(keeps, clock)
+            except PeerError as wrong:
+                self._around.log(f"{self.engine.card.name}: {wrong}")
         self._fresh = {}
 
     def _set_mark(self) -> None:
@@ -206,8 +223,15 @@ class Post:
             case Reply(route, frame):
                 self.links.reply(route, frame)
 
+    def _unspoken(self, what: Speak, wrong: PeerError) -> None:
+        """What is to be said, or to whom, cannot be read just now: it is tried again, after a pause."""
+        self._around.log(f"{self.engine.card.name}: {wrong}")
+        if not isinstance(what, Reply):  # who waits for one asks again
+            self.put(LinkLost(what.peer))
+
     def _dial(self, peer: PeerId) -> None:
         try:
+            self._make_room()
             path = self._around.reach(peer)
             if path is not None:
                 self.links.dial(peer, path)
@@ -220,6 +244,19 @@ class Post:
             return
         if path is None:
             self.put(NoSuchPeer(peer))
+
+    def _make_room(self) -> None:
+        """For one more link.
+
+        Raises:
+            Busy: there is none yet.
+        """
+        if self.links.dialled < LINKS:
+            return
+        for spoken in self.engine.outgoing.spare(SPARED, time.monotonic()):
+            self._speak(cast(Speak, spoken))
+        if self.links.dialled >= LINKS:
+            raise Busy
 
     def _dial_again(self, peer: PeerId) -> None:
         """There may be room now; until the engine takes the dial for lost, which has a pause of its own."""
@@ -234,21 +271,29 @@ class Post:
             return
         self._around.log(f"{self.engine.card.name}: nothing was kept: {wrong}")
         old = self.engine
+        said = {one.token for one in inputs if isinstance(one, Say)}
+        # What was said before this batch is on disk, and so far that is all.
+        older = [one for one in effects if isinstance(one, SayAnswer) and one.token not in said]
+        lost = [one for one in effects if isinstance(one, Show)]
+        waiters = {one.token for one in lost if one.wake}
+        asked = said | {one.token for one in lost}
+        answers: list[Answer] = [_queued(one) for one in older]
+        answers += [Fail(token, wrong.code, str(wrong)) for token in sorted(asked - waiters)]
         try:
             snapshot = self._snapshot()
         except PeerError as worse:
             self._around.log(f"{old.card.name}: the mailbox cannot be read either: {worse}")
+            self._halted = True
+            self._hand_out(answers)
             self._loop.call_later(PAUSE, self._recover, inputs, effects, wrong)
             return
         for peer in list(old.outgoing.others):
             self.links.hang_up(peer)
-        lost = [one for one in effects if isinstance(one, SayAnswer | Show)]
-        waiters = {one.token for one in lost if isinstance(one, Show) and one.wake}
-        asked = {one.token for one in lost} | {one.token for one in inputs if isinstance(one, Say)}
-        self.engine = Engine(old.card, snapshot, self._budget)
+        self.engine = Engine(old.card, snapshot, self._budget, reader=self._answer is not None)
         self.engine.inherit(old, asked)
+        self._halted = False
         self._hand_out([one for one in effects if isinstance(one, Retire | Fail)])
-        self._hand_out([Fail(token, wrong.code, str(wrong)) for token in sorted(asked - waiters)])
+        self._hand_out(answers)
         self._loop.call_later(PAUSE, self._restart, sorted(waiters))
 
     def _restart(self, waiters: list[Token]) -> None:
@@ -262,12 +307,26 @@ class Post:
             self._recover([], effects, wrong)
         for token in waiters:
             self.put(WaiterCame(token))
+        self._loop.call_soon(self.run)  # what came while it was halted
         self._set_alarm()
 
+    def hurried(self) -> list[SayAnswer]:
+        """This peer leaves: whoever waits to hear of messages is told how far they got, and of what was not said."""
+        said = [one.token for one in self._inputs if isinstance(one, Say)]
+        self._hand_out([Fail(token, "no-sidecar", "the sidecar is ending; try again") for token in said])
+        return self.engine.hurried()
+
     def _hand_out(self, answers: Iterable[Answer]) -> None:
+        give = self._answer
+        if give is None:
+            return
         for answer in answers:
-            if self._answer is not None:
-                self._answer(answer)
+            try:
+                give(answer)
+            except PeerError as wrong:  # what was to be shown cannot be read just now: it waits again
+                self._around.log(f"{self.engine.card.name}: {wrong}")
+                self.put(Gone(answer.token))
+                give(Fail(answer.token, wrong.code, str(wrong)))
 
     # ------------------------------------------------------------ time
 
@@ -298,6 +357,12 @@ class Post:
         self.links.close()
         self._clear_mark()
         self.mailbox.close()
+
+
+def _queued(answer: SayAnswer) -> SayAnswer:
+    """The same answer where nothing of what its messages reached could be kept."""
+    rows = tuple((one, peer, State.QUEUED, "") for one, peer, _, _ in answer.messages)
+    return SayAnswer(answer.token, rows, reached=False)
 
 
 def _coalesced(spoken: list[Speak]) -> list[Speak]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from peermesh import config
-from peermesh.core.events import Draft, Event, What
+from peermesh.core.events import Draft, Event, EventId, What
 from peermesh.core.picture import NOTES, Picture
 from peermesh.core.words import Card, PeerId
 from peermesh.store.log import LogStore
@@ -62,6 +63,7 @@ class Shared:
         self._kept: dict[str, _Kept] = {}
         self._counts: dict[str, int] = {}  # events that a compaction left, by repo
         self._revision: object = None
+        self._stirred: object = None
         self._seen: dict[str, int] = {}  # the last event that was heard, by repo; outlives a picture
         # Called with what is heard for the first time of a repo that is looked at.
         self.listeners: list[Callable[[int, Event], None]] = []
@@ -80,6 +82,13 @@ class Shared:
             return False
         self._revision = revision
         return True
+
+    def stirred(self, repo: str) -> bool:
+        """Whether anything of *repo* came or went since this was asked last; what is new is in its picture then."""
+        self.picture(repo)
+        kept = self._kept[repo]
+        before, self._stirred = self._stirred, (repo, kept.seq, kept.generation)
+        return before != self._stirred
 
     def _catch_up(self, repo: str, since: Callable[[str, int], list[tuple[int, Event]]]) -> Picture:
         generation = self.log.generation()
@@ -179,16 +188,29 @@ class Shared:
 
     # ------------------------------------------------------------ growth
 
-    def tidy(self) -> None:
-        """Compact the logs of repos that have grown: for the keeper, now and then."""
+    def tidying(self) -> Iterator[Callable[[], object] | None]:
+        """Compact the logs of repos that have grown: for the keeper, now and then. In short steps, between which
+        others get their turn; what cannot be cut up is given out, to be called beside the loop.
+        """
         for repo, count in self.log.counts().items():
             if count - self._counts.get(repo, 0) < COMPACT_AT:
                 continue
-            picture, now = self.picture(repo), time.time()
-            upto = self._kept[repo].seq
-            self.log.compact(repo, picture.needed(now), upto)
+            picture, upto = Picture(config.number("PEER_NOTES", NOTES)), 0
+            for upto, events in self.log.pages(repo):  # noqa: B007 - the last is used
+                for event in events:
+                    picture.add(event)
+                yield None
+            needed: set[EventId] = set()
+            yield partial(_find_needed, picture, needed)
+            for _ in self.log.compacting(repo, needed, upto):
+                yield None
             self._counts[repo] = self.log.count(repo)
 
     def close(self) -> None:
         """Close the log."""
         self.log.close()
+
+
+def _find_needed(picture: Picture, into: set[EventId]) -> None:
+    """Of a hundred thousand claims this takes half a second; nobody else has this picture."""
+    into |= picture.needed(time.time())

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from peermesh.store.sqlite import open_file, translated, translated_os
+from peermesh.store.sqlite import GONE, note, open_file, translated, translated_os
 
 
 class CommonFile:
@@ -29,10 +29,15 @@ class CommonFile:
 
     def _open(self) -> None:
         # One at a time: a file that another process is just making must not be taken for a damaged one.
-        with self._lock():
+        with self._lock() as lock:
+            was_made, is_there = os.fstat(lock).st_size > 0, os.path.exists(self.path)
             self._db, aside = open_file(self.path, self._steps)
             try:
                 self._begin()
+                if was_made and not is_there:
+                    aside = note(self.path, GONE)
+                elif not was_made:
+                    self._note_made(lock)
             except BaseException:
                 self._db.close()
                 raise
@@ -43,14 +48,19 @@ class CommonFile:
     def _begin(self) -> None:
         """Whatever a file that was just opened needs; nobody else opens it meanwhile."""
 
+    def _note_made(self, lock: int) -> None:
+        """From now on, a file that is not there was deleted."""
+        with translated_os(self.path):
+            os.write(lock, b"made\n")
+
     @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[int]:
         path = f"{self.path.removesuffix('.db')}.lock"
         with translated_os(path):
             fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
+            yield fd
         finally:
             os.close(fd)
 

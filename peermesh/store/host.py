@@ -15,7 +15,7 @@ from peermesh.core.words import Card, PeerId
 from peermesh.errors import NameTaken, StoreBroken
 from peermesh.store import remotes
 from peermesh.store.common import CommonFile
-from peermesh.store.sqlite import transaction, translated
+from peermesh.store.sqlite import reading, texts, transaction, translated
 
 STEPS = [
     """
@@ -48,10 +48,14 @@ _BAD_CARD = (
     TypeError,
     KeyError,
     AttributeError,
+    RecursionError,
     sqlite3.IntegrityError,
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
 )
+
+# Mailboxes of one peer, of which each has a thousand million numbers below 10**18.
+MOST_BIRTHS = 10**8
 
 IsLive = Callable[[PeerId], bool]
 
@@ -100,14 +104,16 @@ class HostStore(CommonFile):
     def _take_in(self, path: str) -> None:
         with open(path, encoding="utf-8") as file:
             record = json.load(file)
-        sessions, births = list(record.pop("sessions")), int(record.pop("births"))
-        card = Card(**{**record, "roles": tuple(record["roles"])})
+        sessions, births = texts(record.pop("sessions")), record.pop("births")
+        if type(births) is not int or not 0 <= births <= MOST_BIRTHS:
+            raise ValueError("no count of mailboxes")
+        card = remotes.card_of(record)
         if card.id != os.path.basename(os.path.dirname(path)):
             raise ValueError("the card of another peer")
         taken = {k for (k,) in self._db.execute("SELECT name_key FROM peers")}
         self._insert(replace(card, name=unique(card.name, taken)), os.path.getmtime(path), births)
         for session in sessions:
-            self._bind(str(session), card.id)
+            self._bind(session, card.id)
 
     def revision(self) -> tuple[int, int]:
         """What changes when another process wrote; also follows a file that was set aside."""
@@ -118,15 +124,15 @@ class HostStore(CommonFile):
 
     def cards(self) -> list[Card]:
         """Everybody known on this host, by name."""
-        with translated(self.path):
+        with reading(self.path):
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM peers ORDER BY name_key").fetchall()  # noqa: S608
-        return [self._card(row) for row in rows]
+            return [self._card(row) for row in rows]
 
     def card(self, peer: PeerId) -> Card | None:
         """The card of *peer*."""
-        with translated(self.path):
+        with reading(self.path):
             row = self._db.execute(f"SELECT {_COLUMNS} FROM peers WHERE id = ?", (peer,)).fetchone()  # noqa: S608
-        return self._card(row) if row else None
+            return self._card(row) if row else None
 
     def _card(self, row: tuple[Any, ...]) -> Card:
         peer, name, person, oneshot, repo, repo_key, branch, cwd, roles, focus, worktree = row
@@ -140,7 +146,7 @@ class HostStore(CommonFile):
             repo_key=repo_key,
             branch=branch,
             cwd=cwd,
-            roles=tuple(json.loads(roles)),
+            roles=texts(json.loads(roles)),
             focus=focus,
             worktree=worktree,
         )

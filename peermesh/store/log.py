@@ -13,11 +13,11 @@ from contextlib import contextmanager
 
 from peermesh.core.events import LOG_ID_LENGTH, Draft, Event, EventId
 from peermesh.core.words import PeerId
-from peermesh.store import log_rows, notebook
+from peermesh.store import compaction, log_rows, notebook
 from peermesh.store.common import CommonFile
-from peermesh.store.log_rows import EVENT_LIMIT, KINDS, Part, Taken
+from peermesh.store.log_rows import EVENT_LIMIT, Part, Taken
 from peermesh.store.log_writer import EVENTS_OF_A_HOST, Writer
-from peermesh.store.sqlite import transaction, translated
+from peermesh.store.sqlite import reading, transaction
 
 __all__ = [
     "EVENTS_AT_ONCE",
@@ -62,11 +62,11 @@ class LogStore(CommonFile):
 
     def _begin(self) -> None:
         self._be_born()
-        with translated(self.path):
+        with reading(self.path):
             self._log = log_rows.read_own(self._db).log
 
     def _be_born(self) -> None:
-        with translated(self.path):
+        with reading(self.path):
             if self._db.execute("SELECT 1 FROM own").fetchone():
                 return
         with transaction(self._db, self.path):
@@ -88,7 +88,7 @@ class LogStore(CommonFile):
 
     def generation(self) -> int:
         """What changes when events were deleted: pictures are to be made anew."""
-        with translated(self.path):
+        with reading(self.path):
             (deletions,) = self._db.execute("SELECT generation FROM own").fetchone()
         return (self._openings << 32) + int(deletions)
 
@@ -96,23 +96,31 @@ class LogStore(CommonFile):
 
     def since(self, repo: str, seq: int) -> list[tuple[int, Event]]:
         """What came of *repo* behind *seq*, in order of arrival, each with its place in it."""
-        with translated(self.path):
+        with reading(self.path):
             return log_rows.since(self._db, self._log, repo, seq)
+
+    def pages(self, repo: str, rows: int = compaction.ROWS) -> Iterator[tuple[int, list[Event]]]:
+        """All of *repo*, in order of arrival, so many *rows* at a time, each time with the place of the last."""
+        seq, found = 0, True
+        while found:
+            with reading(self.path):
+                found, seq, events = log_rows.page(self._db, self._log, repo, seq, rows)
+            yield seq, events
 
     def count(self, repo: str) -> int:
         """How many events of *repo* there are."""
-        with translated(self.path):
+        with reading(self.path):
             row = self._db.execute("SELECT count(*) FROM events WHERE repo = ?", (repo,)).fetchone()
         return int(row[0])
 
     def counts(self) -> Mapping[str, int]:
         """How many events of each repo there are."""
-        with translated(self.path):
+        with reading(self.path):
             return dict(self._db.execute("SELECT repo, count(*) FROM events GROUP BY repo"))
 
     def keeps_here(self, peer: PeerId) -> bool:
         """Whether what *peer*, of this host, said last was for this host only."""
-        with translated(self.path):
+        with reading(self.path):
             row = self._db.execute(
                 "SELECT here FROM events WHERE log = ? AND by = ? ORDER BY n DESC LIMIT 1", (self._log, peer)
             ).fetchone()
@@ -125,9 +133,9 @@ class LogStore(CommonFile):
 
     def last_seq(self) -> int:
         """The place of the last arrival, of any repo; 0 if there was none."""
-        with translated(self.path):
+        with reading(self.path):
             row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-        return int(row[0]) if row else 0
+            return int(row[0]) if row else 0
 
     # ------------------------------------------------------------ writing
 
@@ -135,7 +143,8 @@ class LogStore(CommonFile):
     def writing(self) -> Iterator[Writer]:
         """One transaction: nobody else says anything between what is read in it and what is said."""
         with transaction(self._db, self.path):
-            writer = Writer(self._db, self._new_id)
+            with reading(self.path):
+                writer = Writer(self._db, self._new_id)
             yield writer
             writer.finish()
 
@@ -159,29 +168,29 @@ class LogStore(CommonFile):
         Returns:
             How many are gone.
         """
-        needed = frozenset(needed)
-        with translated(self.path):
-            rows = self._db.execute(
-                f"SELECT {log_rows.COLUMNS}, told FROM events"  # noqa: S608 - the words are ours
-                " WHERE repo = ? AND seq <= ? AND log = ?",
-                (repo, upto_seq, self._log),
-            ).fetchall()
-            bound = log_rows.Bound(self._db, self._log, repo)
-        doomed = [
-            (row[0], bool(row[-1]))
-            for row in rows
-            if row[7] in KINDS and EventId(self._log, row[2]) not in needed and not bound.holds(row)
-        ]
-        if doomed:
-            with self.writing() as writer:
-                writer.delete(doomed)
-        return len(doomed)
+        gone = 0
+        for gone in self.compacting(repo, needed, upto_seq):  # noqa: B007 - the last is all
+            pass
+        return gone
+
+    def compacting(
+        self, repo: str, needed: Collection[EventId], upto_seq: int, rows: int = compaction.ROWS
+    ) -> Iterator[int]:
+        """The same in steps that look at so many *rows* each: how many are gone, after each step."""
+        with reading(self.path):
+            work = compaction.Compaction(lambda: self._db, self.writing, self._log, repo, needed, upto_seq)
+        more = True
+        while more:
+            with reading(self.path):
+                more = work.step(rows)
+            yield work.deleted
+        yield work.finish()
 
     # ------------------------------------------------------------ telling others
 
     def due(self) -> int:
         """The largest number of which other hosts are to hear."""
-        with translated(self.path):
+        with reading(self.path):
             return int(self._db.execute("SELECT due FROM own").fetchone()[0])
 
     def position(self, host_key: str, epoch: str, upto: int) -> int | None:
@@ -189,7 +198,7 @@ class LogStore(CommonFile):
 
         ``None``: it holds what we do not know that we told; the log is to begin anew.
         """
-        with translated(self.path):
+        with reading(self.path):
             own = log_rows.read_own(self._db)
             row = self._db.execute("SELECT upto FROM sent WHERE host_key = ?", (host_key,)).fetchone()
         if epoch == own.epoch:
@@ -215,7 +224,7 @@ class LogStore(CommonFile):
             most: events.
             size: bytes of their texts, unless the first alone has more.
         """
-        with translated(self.path):
+        with reading(self.path):
             self._db.execute("BEGIN")  # all that follows as of one moment
             try:
                 return self._tell(after, heard_cut, most, size)
@@ -259,9 +268,9 @@ class LogStore(CommonFile):
 
     def known(self, host_key: str) -> tuple[str, int]:
         """Epoch and number up to which we hold a host's log; ("", 0) if nothing."""
-        with translated(self.path):
+        with reading(self.path):
             row = self._db.execute("SELECT epoch, upto FROM logs WHERE host_key = ?", (host_key,)).fetchone()
-        return (str(row[0]), int(row[1])) if row else ("", 0)
+            return (str(row[0]), int(row[1])) if row else ("", 0)
 
     def take_in(self, host_key: str, part: Part) -> Taken:
         """The host *host_key* told *part* of its log, whose events are checked and in order of their numbers."""
@@ -270,7 +279,7 @@ class LogStore(CommonFile):
 
     def forget(self, host_keys: Iterable[str]) -> None:
         """Forget the logs of these hosts."""
-        with translated(self.path):
+        with reading(self.path):
             known = {key for (key,) in self._db.execute("SELECT host_key FROM logs")}
         gone = known.intersection(host_keys)
         if gone:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from peermesh.core.events import Event, EventId, What, task_id
+from peermesh.store.sqlite import texts
 
 # A log keeps its name, which is in the ids of its events, as long as its file lives. Its epoch changes when
 # others are found to know more of it than it does: they begin again with it, and the ids stay what they are.
@@ -45,6 +46,7 @@ EVENT_LIMIT = 256 * 1024  # bytes
 # What goes first of a host's log that is too long: nothing is said of these later.
 FLEETING = frozenset({What.EDIT.value, What.NOTE.value})
 KINDS = frozenset(kind.value for kind in What)
+_END = 2**62  # SQLite's integers end at 2**63
 _OF_TASKS = frozenset({What.TAKE, What.DONE, What.DROP, What.REOPEN, What.GONE})
 
 
@@ -94,11 +96,17 @@ class Taken:
 
 
 def read_own(db: sqlite3.Connection) -> Own:
-    """The row of the own log."""
+    """The row of the own log.
+
+    Raises:
+        ValueError, TypeError: it makes no sense, or is not there.
+    """
     log, epoch, past, *numbers = db.execute(
         "SELECT log, epoch, past, last, due, cut, stamp, generation FROM own"
     ).fetchone()
-    return Own(log, epoch, json.loads(past), *numbers)
+    if not all(0 <= one < _END for one in numbers):
+        raise ValueError("a number that no log reaches")
+    return Own(log, epoch, [*texts(json.loads(past))], *numbers)
 
 
 def write_own(db: sqlite3.Connection, own: Own) -> None:
@@ -134,7 +142,10 @@ def delete_other(db: sqlite3.Connection, event: Event, data: str) -> int:
 
 def event(row: tuple[Any, ...], hosts: Mapping[str, str]) -> Event:
     """The event of a row, with the host of each log."""
-    _, log, n, stamp, by, name, repo, kind, data, at, here = row
+    _, log, n, stamp, by, name, repo, kind, said, at, here = row
+    data = json.loads(said)
+    if not isinstance(data, dict):
+        raise ValueError("an event without data")
     return Event(
         id=EventId(log, n),
         stamp=stamp,
@@ -142,7 +153,7 @@ def event(row: tuple[Any, ...], hosts: Mapping[str, str]) -> Event:
         name=name,
         repo=repo,
         kind=kind,
-        data=json.loads(data),
+        data=data,
         at=at,
         host_key=hosts[log],
         here=bool(here),
@@ -158,11 +169,23 @@ def since(
         f"SELECT {COLUMNS} FROM events WHERE repo = ? AND seq > ? {only} ORDER BY seq",  # noqa: S608 - our words
         (repo, seq, *kinds),
     )
-    found = rows.fetchall()
-    if not found:
+    return _events(db, own, rows.fetchall())
+
+
+def page(db: sqlite3.Connection, own: str, repo: str, seq: int, rows: int) -> tuple[bool, int, list[Event]]:
+    """The next *rows* of what came of *repo* behind *seq*: whether there were any, the place of the last, and they."""
+    found = db.execute(
+        f"SELECT {COLUMNS} FROM events WHERE repo = ? AND seq > ? ORDER BY seq LIMIT ?",  # noqa: S608 - our words
+        (repo, seq, rows),
+    ).fetchall()
+    return bool(found), found[-1][0] if found else seq, [one for _, one in _events(db, own, found)]
+
+
+def _events(db: sqlite3.Connection, own: str, rows: list[tuple[Any, ...]]) -> list[tuple[int, Event]]:
+    if not rows:
         return []
     hosts = {**dict(db.execute("SELECT log, host_key FROM logs")), own: ""}
-    return [(row[0], event(row, hosts)) for row in found if row[1] in hosts]  # not of a host just forgotten
+    return [(row[0], event(row, hosts)) for row in rows if row[1] in hosts]  # not of a host just forgotten
 
 
 class Bound:

@@ -108,14 +108,17 @@ class Writer:
         self._db.execute("UPDATE OR IGNORE modes SET repo = ? WHERE repo = ?", (new, repo))
         self._own.generation += bool(changed)
 
-    def delete(self, doomed: Collection[tuple[int, bool]]) -> None:
-        """Delete events by their place in the order of arrival; the flag says whether others were told of it.
+    def delete(self, doomed: Iterable[int]) -> None:
+        """Delete events by their place in the order of arrival; ``deleted`` says so when it was the last of many."""
+        self._db.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for seq in doomed])
 
-        That something of ours was deleted takes a number, as an event does: so the others hear of it.
+    def deleted(self, *, told: bool) -> None:
+        """Events of ours were deleted; *told*: other hosts know some of them.
+
+        That takes a number, as an event does: so the others hear of it.
         """
-        self._db.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for seq, _ in doomed])
-        self._own.generation += bool(doomed)
-        if any(told for _, told in doomed):
+        self._own.generation += 1
+        if told:
             self._own.last += 1
             self._own.cut = self._own.due = self._own.last
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from peermesh.core.script import Keep, KeepIn, KeepOut, MoveIn, MoveOut, Snapshot, Told
 from peermesh.core.words import PEER_ID_ALPHABET, Envelope, Message, MessageId, State
-from peermesh.store import questions
-from peermesh.store.rows import fields, message, unshown
-from peermesh.store.sqlite import open_file, transaction, translated
+from peermesh.store import journal, questions
+from peermesh.store.rows import UNSHOWN, fields, message, unshown
+from peermesh.store.sqlite import CUT, GONE, note, open_file, reading, transaction, translated
 
 # Every mailbox's numbers start at its birth's own thousand million: one that had to be made anew
 # never uses a number again that others have heard.
@@ -18,6 +18,8 @@ NUMBERS_A_BIRTH = 1_000_000_000
 
 # Settled messages are kept for reading back, and then make room.
 KEEP_SETTLED = 14 * 86_400.0  # seconds
+# A file of which more than half is free, and so many pages (16 MB), is made smaller: a flood is over some day.
+SHRINK_AT = 4_000
 
 STEPS = [
     """
@@ -83,10 +85,18 @@ class Mailbox:
     def __init__(self, directory: str, peer: str, birth: Callable[[], int]) -> None:
         self.path = os.path.join(directory, "mail.db")
         self.peer = peer
+        is_there, needed = os.path.exists(self.path), journal.frames(self.path)
         self._db, self.set_aside = open_file(self.path, STEPS)
         self.questions = questions.Questions(lambda: self._db, self.path, peer)
         try:
             self.born = self._begin(birth)
+            if (
+                not is_there and self._base()
+            ):  # not the first one of this peer, and the one before is not there
+                self.set_aside = note(self.path, GONE)
+            elif self.set_aside is None and self._was_cut(needed):
+                self._count_anew(birth)
+                self.set_aside = note(self.path, CUT)
         except BaseException:
             self._db.close()
             raise
@@ -101,22 +111,44 @@ class Mailbox:
             self._db.execute("INSERT INTO meta VALUES ('base', ?)", (str(start),))
         return True
 
+    def _was_cut(self, needed: int) -> bool:
+        with translated(self.path):
+            return journal.was_cut(self._db, needed)
+
+    def _count_anew(self, birth: Callable[[], int]) -> None:
+        """What was said last is forgotten: its numbers are not to be used for something else."""
+        start = (birth() - 1) * NUMBERS_A_BIRTH
+        with transaction(self._db, self.path):
+            self._db.execute("UPDATE meta SET value = ? WHERE key = 'base'", (str(start),))
+        self.born = True
+
+    def _base(self) -> int:
+        """Behind which number this mailbox began to count."""
+        return int(self._db.execute("SELECT value FROM meta WHERE key = 'base'").fetchone()[0])
+
     def close(self) -> None:
         """Close the file; the lock is the caller's."""
         self._db.close()
 
     # ------------------------------------------------------------ for the engine
 
-    def snapshot(self, now: float, clock: float) -> Snapshot:
-        """What an engine needs to carry on; *now* is monotonic, *clock* the wall's, both seconds."""
-        with translated(self.path):
+    def snapshot(self, now: float, clock: float, *, reader: bool = True) -> Snapshot:
+        """What an engine needs to carry on.
+
+        Args:
+            now: monotonic seconds.
+            clock: the wall clock's.
+            reader: whether somebody is shown what waits; else it is only counted.
+        """
+        with reading(self.path):
             return Snapshot(
                 next_n=self._next_n(),
                 heard=dict(self._db.execute("SELECT peer, last FROM heard")),
                 queued=tuple(
                     self._db.execute("SELECT peer, n, size FROM outbox WHERE state = 'queued' ORDER BY n")
                 ),
-                unshown=tuple(self._envelopes(now, clock, "safe", "held")),
+                unshown=tuple(self._envelopes(now, clock, "safe", "held")) if reader else (),
+                waiting=0 if reader else self._unread(),
                 handed=tuple(self._envelopes(now, clock, "handed", "handed")),
                 receipts=tuple(
                     (MessageId(peer, n), State(state))
@@ -126,15 +158,22 @@ class Mailbox:
                 ),
             )
 
+    def _unread(self) -> int:
+        row = self._db.execute(
+            "SELECT count(*) FROM inbox"
+            " WHERE state IN ('safe', 'held') AND state IN ('safe', 'held', 'handed')"  # the index's own words
+        ).fetchone()
+        return int(row[0])
+
     def _next_n(self) -> int:
-        base = int(self._db.execute("SELECT value FROM meta WHERE key = 'base'").fetchone()[0])
+        base = self._base()
         used = self._db.execute("SELECT value FROM meta WHERE key = 'used'").fetchone()
         last = self._db.execute("SELECT max(n) FROM outbox").fetchone()[0]
         return max(base, last or 0, int(used[0]) if used else 0) + 1
 
     def _envelopes(self, now: float, clock: float, *states: str) -> Iterator[Envelope]:
         rows = self._db.execute(
-            "SELECT came_at, peer, n, kind, size, urgent, state, fields FROM inbox"
+            f"SELECT came_at, {UNSHOWN} FROM inbox"  # noqa: S608 - the words are ours
             " WHERE state IN (?, ?) AND state IN ('safe', 'held', 'handed') ORDER BY seq",
             states,
         )
@@ -199,17 +238,17 @@ class Mailbox:
 
     def outgoing(self, n: int) -> Message:
         """Message *n* of the outbox."""
-        with translated(self.path):
+        with reading(self.path):
             row = self._db.execute("SELECT n, kind, body, fields FROM outbox WHERE n = ?", (n,)).fetchone()
-        return message(self.peer, *row)
+            return message(self.peer, *row)
 
     def incoming(self, one: MessageId) -> tuple[Message, float] | None:
         """A message of the inbox, and when it came (wall clock, seconds)."""
-        with translated(self.path):
+        with reading(self.path):
             row = self._db.execute(
                 "SELECT n, kind, body, fields, came_at FROM inbox WHERE peer = ? AND n = ?", (one.peer, one.n)
             ).fetchone()
-        return (message(one.peer, *row[:4]), row[4]) if row else None
+            return (message(one.peer, *row[:4]), row[4]) if row else None
 
     def find(self, text: str) -> list[MessageId]:
         """The inbox's and outbox's ids that *text* spells, or ends: "17", "ab-17", the whole id."""
@@ -228,33 +267,36 @@ class Mailbox:
 
     def inbox(self, most: int) -> list[tuple[Message, str, float, float | None]]:
         """The newest *most* messages, oldest first: message, state, came at, shown at."""
-        with translated(self.path):
+        with reading(self.path):
             rows = self._db.execute(
                 "SELECT peer, n, kind, body, fields, state, came_at, shown_at FROM inbox"
                 " ORDER BY seq DESC LIMIT ?",
                 (most,),
             ).fetchall()
-        return [(message(*row[:5]), *row[5:]) for row in reversed(rows)]
+            return [(message(*row[:5]), *row[5:]) for row in reversed(rows)]
 
-    def sent(self, most: int) -> list[tuple[Message, dict[str, Any]]]:
-        """The newest *most* messages of ours, oldest first, each with its state and times."""
-        with translated(self.path):
+    def sent(self, most: int, *, own: bool = False) -> list[tuple[Message, dict[str, Any]]]:
+        """The newest *most* messages of ours to others, oldest first, each with its state and times; *own*: also those
+        to oneself.
+        """
+        keys = ("state", "why", "said_at", "safe_at", "held_at", "shown_at")
+        with reading(self.path):
             rows = self._db.execute(
                 "SELECT n, kind, body, fields, state, why, said_at, safe_at, held_at, shown_at FROM outbox"
-                " ORDER BY n DESC LIMIT ?",
-                (most,),
+                " WHERE peer <> ? ORDER BY n DESC LIMIT ?",
+                ("" if own else self.peer, most),
             ).fetchall()
-        keys = ("state", "why", "said_at", "safe_at", "held_at", "shown_at")
-        return [
-            (message(self.peer, *row[:4]), dict(zip(keys, row[4:], strict=True))) for row in reversed(rows)
-        ]
+            return [
+                (message(self.peer, *row[:4]), dict(zip(keys, row[4:], strict=True)))
+                for row in reversed(rows)
+            ]
 
     def counts(self) -> dict[str, int]:
         """How many messages are unread, queued, and still to be told of."""
         one = self._db.execute
         with translated(self.path):
             return {
-                "unread": one("SELECT count(*) FROM inbox WHERE state IN ('safe', 'held')").fetchone()[0],
+                "unread": self._unread(),
                 "queued": one("SELECT count(*) FROM outbox WHERE state = 'queued'").fetchone()[0],
                 "untold": one("SELECT count(*) FROM inbox WHERE told = 0").fetchone()[0],
             }
@@ -262,8 +304,18 @@ class Mailbox:
     def tidy(self, clock: float) -> None:
         """Let go of what was settled long ago; numbers that were used stay used."""
         old = clock - KEEP_SETTLED
-        with transaction(self._db, self.path):
+        with reading(self.path), transaction(self._db, self.path):
             run = self._db.execute
             run("INSERT OR REPLACE INTO meta VALUES ('used', ?)", (str(self._next_n() - 1),))
             run("DELETE FROM inbox WHERE state = 'shown' AND told = 1 AND shown_at < ?", (old,))
             run("DELETE FROM outbox WHERE state IN ('shown', 'refused') AND said_at < ?", (old,))
+        self._shrink()
+
+    def _shrink(self) -> None:
+        with translated(self.path):
+            free, pages = (
+                int(self._db.execute(f"PRAGMA {what}").fetchone()[0])
+                for what in ("freelist_count", "page_count")
+            )
+            if free >= SHRINK_AT and 2 * free > pages:
+                self._db.execute("VACUUM")

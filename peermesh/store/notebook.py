@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from peermesh.core.words import PeerId
-from peermesh.store.sqlite import transaction, translated
+from peermesh.store.sqlite import reading, transaction, translated
 
 STEP = """
 CREATE TABLE state (
@@ -63,9 +63,9 @@ class Notebook:
 
     def told(self, peer: PeerId) -> tuple[int, dict[str, Any]] | None:
         """Up to which event, in order of arrival, *peer* was told, and what it knew then; ``None`` if it never was."""
-        with translated(self._path):
+        with reading(self._path):
             row = self._db().execute("SELECT seq, known FROM told WHERE peer = ?", (peer,)).fetchone()
-        return (int(row[0]), json.loads(row[1])) if row else None
+            return (int(row[0]), dict(json.loads(row[1]))) if row else None
 
     def set_told(self, peer: PeerId, seq: int, known: Mapping[str, Any]) -> None:
         """*peer* was told up to *seq*, and knows that."""

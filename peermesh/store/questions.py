@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from peermesh.core.words import Message
 from peermesh.store.rows import message
-from peermesh.store.sqlite import translated
+from peermesh.store.sqlite import reading
 
 # A question is open for so long; after that nobody waits for its answer any more.
 OPEN = 2 * 86_400.0  # seconds
@@ -64,12 +64,12 @@ class Questions:
             untold: only those of which it was not told yet that nobody answers.
         """
         named = {"since": clock - OPEN, "peer": self._peer, "most": most, "told": untold}
-        with translated(self._path):
+        with reading(self._path):
             rows = self._db().execute(_ASKED, named).fetchall()
-        return [Open(message(self._peer, *row[:4]), row[4], row[5] or 0.0) for row in rows]
+            return [Open(message(self._peer, *row[:4]), row[4], row[5] or 0.0) for row in rows]
 
     def owed(self, clock: float, most: int) -> list[Message]:
         """Questions that this peer has read and not answered, the newest first."""
-        with translated(self._path):
+        with reading(self._path):
             rows = self._db().execute(_OWED, {"since": clock - OPEN, "most": most}).fetchall()
-        return [message(*row) for row in rows]
+            return [message(*row) for row in rows]

@@ -6,10 +6,12 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
 
 from peermesh.core.rosters import PEERS_LIMIT, Entry, Update
 from peermesh.core.words import Card, PeerId
-from peermesh.store.sqlite import transaction, translated
+from peermesh.store.sqlite import reading, texts, transaction, translated
 
 STEP = """
 CREATE TABLE hosts (key TEXT PRIMARY KEY, up INTEGER NOT NULL, seen_at REAL NOT NULL) WITHOUT ROWID;
@@ -19,6 +21,9 @@ CREATE TABLE remotes (
 CREATE INDEX remotes_of ON remotes (host_key)
 """
 STEP_ACTIVE = "ALTER TABLE remotes ADD COLUMN active REAL NOT NULL DEFAULT 0"
+
+# Cards that are not read again while they stay as they are.
+KEPT = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,9 @@ class Remotes:
 
     def entries(self) -> list[Entry]:
         """Every known peer of another host."""
-        with translated(self._path):
+        with reading(self._path):
             rows = self._db().execute("SELECT card, status, since, active FROM remotes").fetchall()
-        return [Entry(_card(card), status, since, active) for card, status, since, active in rows]
+            return [Entry(_card(card), status, since, active) for card, status, since, active in rows]
 
     def host_of(self, peer: PeerId) -> str | None:
         """The key of the host that *peer* is on, if it is on another."""
@@ -115,6 +120,20 @@ class Remotes:
         return {key for (key,) in rows}
 
 
+# All are read again when one changed, by every sidecar of the host.
+@lru_cache(maxsize=KEPT)
 def _card(text: str) -> Card:
-    record = json.loads(text)
-    return Card(**{**record, "roles": tuple(record["roles"])})
+    return card_of(json.loads(text))
+
+
+def card_of(record: dict[str, Any]) -> Card:
+    """The card that *record* is, as ``asdict`` made it; it is used up.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it is none.
+    """
+    roles, person, oneshot = texts(record.pop("roles")), record.pop("person"), record.pop("oneshot")
+    texts([*record.values()])
+    if not isinstance(person, bool) or not isinstance(oneshot, bool):
+        raise ValueError("neither true nor false")
+    return Card(roles=roles, person=person, oneshot=oneshot, **record)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from peermesh.core.events import Event, task_id
 from peermesh.core.happenings import REMEMBERED, Happening, Telling
 
@@ -85,12 +87,32 @@ def test_a_job_is_told_twice() -> None:
         _job(host, "running", line="50 %"),
         _job(host, "ended", code=1, seconds=192.0),
     ]
-    assert [(one.state, one.text) for one in told(*events)] == [
-        ("running", "build (npm run build)"),
-        ("ended", "build (npm run build), exit code 1 after 3 min"),
+    assert [(one.state, one.what, one.text) for one in told(*events)] == [
+        ("running", "", "build (npm run build)"),
+        ("ended", "failed", "exit 1 after 3 min: build (npm run build)"),
     ]
-    killed = _job(host, "ended", signal="SIGSEGV", seconds=2.0)
-    assert told(killed)[0].text == "build (npm run build), SIGSEGV after 2 s"
+
+
+@pytest.mark.parametrize(
+    ("more", "text", "what"),
+    [
+        ({"signal": "SIGSEGV"}, "SIGSEGV after 2 s: build (npm run build)", "failed"),
+        ({"code": 0}, "done after 2 s: build (npm run build)", "fine"),
+        ({}, "ended after 2 s: build (npm run build)", "unknown"),
+        ({"state": "lost"}, "lost after 2 s: build (npm run build)", "failed"),
+        ({"code": 0, "cmd": ""}, "done after 2 s: build", "fine"),
+        ({"code": 0, "cmd": "build"}, "done after 2 s: build", "fine"),
+        (
+            {"code": 3, "name": "sh -c 'cd…", "cmd": "sh -c 'cd x'"},
+            "exit 3 after 2 s: sh -c 'cd x'",
+            "failed",
+        ),
+    ],
+)
+def test_how_a_job_ended_comes_first(more: dict[str, Any], text: str, what: str) -> None:
+    """And its command last, once."""
+    (one,) = told(_job(Host(), **{"state": "ended", "seconds": 2.0, **more}))
+    assert (one.text, one.what) == (text, what)
 
 
 def test_what_a_later_version_says_is_passed_over() -> None:

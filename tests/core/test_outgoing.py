@@ -125,15 +125,29 @@ def test_a_gap_is_sent_again() -> None:
 def test_refused_is_told_and_the_queue_goes_on() -> None:
     """A refused message does not hold up those behind it."""
     story = flying(3).whatever()
-    story.when(Heard(BOB, Refused(1, "full", "no room"))).then(MoveOut((1,), State.REFUSED, "full: no room"))
+    story.when(Heard(BOB, Refused(1, "chain", "too long"))).then(
+        MoveOut((1,), State.REFUSED, "chain: too long")
+    )
     story.when(Heard(BOB, Ack(3))).then(MoveOut((2, 3), State.SAFE))
+
+
+def test_a_full_inbox_refuses_all_that_is_on_its_way() -> None:
+    """There is no room for those behind it either; what was not sent yet gets its own answer."""
+    story = flying(WINDOW + 2).whatever()
+    refused = tuple(range(1, WINDOW + 1))
+    story.when(Heard(BOB, Refused(1, "full", "no room"))).then(
+        MoveOut(refused, State.REFUSED, "full: no room"),
+        Transmit(BOB, WINDOW + 1, 0),
+        Transmit(BOB, WINDOW + 2, WINDOW + 1),
+    )
+    story.when(Heard(BOB, Ack(WINDOW + 2))).then(MoveOut((WINDOW + 1, WINDOW + 2), State.SAFE))
 
 
 def test_a_repeated_refusal_refuses_nothing_else() -> None:
     """The same refusal twice is about the same message."""
     story = flying(2).whatever()
-    story.when(Heard(BOB, Refused(1, "full", "no room"))).whatever()
-    story.when(Heard(BOB, Refused(1, "full", "no room"))).then()
+    story.when(Heard(BOB, Refused(1, "chain", "too long"))).whatever()
+    story.when(Heard(BOB, Refused(1, "chain", "too long"))).then()
 
 
 # ---------------------------------------------------------------- silence

@@ -29,7 +29,7 @@ ROOT = Path(peermesh.__file__).parent.parent
 # A sidecar of this very checkout, whatever is installed.
 RUN = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from peermesh.sidecar.__main__ import main; sys.exit(main())"
+    "from peermesh.sidecar.__main__ import main; sys.exit(main(sys.argv[1]))"
 )
 
 T = TypeVar("T")

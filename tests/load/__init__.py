@@ -1,0 +1,1 @@
+"""Tests under load: long queues, floods, and hooks that overtake each other."""
