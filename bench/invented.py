@@ -80,7 +80,7 @@ FEED: tuple[tuple[int, str, str, dict[str, str]], ...] = (
     (640, "edit", "checkout", {"path": "src/pay/form.tsx", "text": "feature/checkout"}),
     (420, "message", "pat", {"to": "build@desktop", "what": "question", "text": "Is the migration on main yet?", "state": "shown"}),
     (395, "message", "build@desktop", {"to": "pat", "what": "answer", "text": "Yes, since ten minutes ago."}),
-    (240, "job", "checkout", {"text": "unit (npm test -- src/pay), exit code 1 after 38 s", "state": "ended", "id": "r4d8hn"}),
+    (240, "job", "checkout", {"text": "exit 1 after 38 s: unit (npm test -- src/pay)", "state": "ended", "what": "failed", "id": "r4d8hn"}),
     (120, "release", "flaky-login", {"path": "tests/login.test.ts", "state": "released"}),
     (95, "left", "migration", {"text": "db/orders"}),
     (40, "message", "dashboard", {"to": "pat", "what": "question", "text": "The mockup has two blues for buttons. Which one do you want?", "state": "safe"}),
@@ -248,7 +248,7 @@ class Ear:
             "note": lambda _: {"id": "note-9", "sent": []},
             "task": self._task,
             "job_stop": lambda f: {"stopping": f["job"]},
-            "job_log": lambda _: {"text": "\n".join(f"test {n} passed" for n in range(60)), "after": 9, "ended": False},
+            "job_log": self._job_log,
         }  # fmt: skip
 
     def ask(self, do: str, timeout: float | None = None, **fields: Any) -> dict[str, Any]:
@@ -312,6 +312,11 @@ class Ear:
         return {
             "jobs": [{**row, "stderr": ["FAIL src/pay/form.test.tsx", "expected 3, got 2"], "stdout": []}]
         }
+
+    def _job_log(self, fields: dict[str, Any]) -> dict[str, Any]:
+        row = next(one for one in self._world.jobs if one["id"] == fields["job"])
+        text = "\n".join(f"test {n} passed" for n in range(60)) if row["name"] != "lint" else ""
+        return {"job": row["id"], "text": text, "after": 9, "ended": row["state"] != "running"}
 
     def _read(self, fields: dict[str, Any]) -> dict[str, Any]:
         row = next(one for one in self._world.items if one["id"] == fields["message"])

@@ -17,11 +17,17 @@ PAGE = os.path.join(os.path.dirname(HERE), "docs", "benchmarks.md")
 PARTS = {
     "hooks": "Hooks",
     "send": "Send",
+    "rival_faults": "Faults, beside hcom",
     "lan": "Between machines",
     "shared": "The shared picture",
     "jobs": "Run and tell",
     "panel": "The panel",
     "weight": "Weight",
+    "scale": "Scale",
+    "simulate": "Scale, simulated",
+    "load": "Load: fifty peers that talk while hooks run",
+    "backlog": "A long queue",
+    "flood": "A flood",
     "claude": "With the real Claude Code",
 }
 

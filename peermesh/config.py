@@ -5,7 +5,6 @@ the hook's lane pays for it at every event.
 from __future__ import annotations
 
 import os
-import socket
 import stat
 
 from peermesh.errors import HomeUnusable
@@ -13,6 +12,8 @@ from peermesh.errors import HomeUnusable
 # A Unix socket's path has 107 bytes on Linux and 103 on macOS; ours add "/peers/k3m9x2ab/door".
 SOCKET_PATH_LIMIT = 103
 HOME_LIMIT = SOCKET_PATH_LIMIT - len("/peers/k3m9x2ab/door")
+# A person wrote it by hand: what stands behind so much is not read.
+SETTINGS_LIMIT = 1024 * 1024  # characters
 
 
 def home() -> str:
@@ -93,8 +94,7 @@ def session_id() -> str | None:
 
 def client_pid() -> int:
     """The process of the Claude Code client that this process runs in; 0 if there is none."""
-    given = os.environ.get("CLAUDE_PID", "")
-    return int(given) if given.isdigit() else 0
+    return _whole(os.environ.get("CLAUDE_PID", ""), 0)
 
 
 def oneshot() -> bool:
@@ -120,7 +120,7 @@ def setting(name: str) -> str:
         return given
     try:
         with open(settings_file(home()), encoding="utf-8", errors="replace") as file:
-            lines = [line.partition("=") for line in file.read(16_384).splitlines()]
+            lines = [line.partition("=") for line in file.read(SETTINGS_LIMIT).splitlines()]
     except OSError:
         return ""
     return next((value.strip() for key, _, value in reversed(lines) if key.strip() == name), "")
@@ -130,12 +130,12 @@ def change_setting(root: str, name: str, value: str) -> None:
     """Write ``name=value`` into the settings file, in place of what it said; other lines stay."""
     path = settings_file(root)
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read(16_384).splitlines()
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read().splitlines()
     except FileNotFoundError:
         lines = []
     kept = [line for line in lines if line.partition("=")[0].strip() != name]
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
+    with open(f"{path}.new", "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write("\n".join([*kept, f"{name}={value}", ""]))
     os.replace(f"{path}.new", path)
 
@@ -166,16 +166,20 @@ def interfaces() -> list[str] | None:
 
 def port() -> int:
     """The TCP port that ``PEER_PORT`` names for other hosts' links; 0: one of the usual ones."""
-    text = setting("PEER_PORT")
-    return int(text) if text.isdigit() and int(text) < 65_536 else 0
+    given = _whole(setting("PEER_PORT"), 0)
+    return given if given < 65_536 else 0
 
 
 def host_name() -> str:
     """This host's name for people: ``PEER_HOST``, else the machine's, without its domain."""
-    return (setting("PEER_HOST") or socket.gethostname()).split(".")[0] or "host"
+    return (setting("PEER_HOST") or os.uname().nodename).split(".")[0] or "host"
 
 
 def number(name: str, default: int) -> int:
     """The whole number that the environment or the settings file gives for *name*, else *default*."""
-    text = setting(name)
-    return int(text) if text.isdigit() else default
+    return _whole(setting(name), default)
+
+
+def _whole(text: str, default: int) -> int:
+    """The number of at most nine digits that *text* is, else *default*: "²" is a digit too, and no number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default

@@ -75,6 +75,7 @@ def rows(
     *,
     below: Sequence[str] = (),
     ends: Collection[int] = (),
+    whole: Collection[int] = (),
 ) -> list[str]:
     """The lines of a table that fits the terminal, styled.
 
@@ -84,16 +85,18 @@ def rows(
         looks: for each row, how to style it (arguments of ``click.style``).
         below: for each row a line under it, clean and fitting, or "" for none.
         ends: the columns whose texts are cut at their beginning.
+        whole: the columns that are cut only where cutting the others is not enough.
     """
     clear = [[line(clean(cell), 200) for cell in row] for row in texts]
     widths = [max(cells(text) for text in column) for column in zip(heads, *clear, strict=True)]
     room = width() - 2 * (len(widths) - 1)
     while sum(widths) > room and max(widths) > COLUMN:
-        widths[widths.index(max(widths))] -= 1
+        cut = [at for at, wide in enumerate(widths) if wide > COLUMN and at not in whole]
+        widths[max(cut or range(len(widths)), key=widths.__getitem__)] -= 1
     said = [click.style("  ".join(fit(h, w) for h, w in zip(heads, widths, strict=True)).rstrip(), dim=True)]
     for number, row in enumerate(clear):
-        cut = [tail(cell, widths[at]) if at in ends else cell for at, cell in enumerate(row)]
-        text = "  ".join(fit(cell, w) for cell, w in zip(cut, widths, strict=True)).rstrip()
+        shown = [tail(cell, widths[at]) if at in ends else cell for at, cell in enumerate(row)]
+        text = "  ".join(fit(cell, w) for cell, w in zip(shown, widths, strict=True)).rstrip()
         said.append(click.style(text, **(looks[number] if looks else {})))
         if below and below[number]:
             said.append(click.style(f"{INDENT}{below[number]}", dim=True))
@@ -106,9 +109,10 @@ def table(
     looks: Sequence[dict[str, Any]] = (),
     *,
     ends: Collection[int] = (),
+    whole: Collection[int] = (),
 ) -> None:
     """Print what ``rows`` makes of the same arguments."""
-    for text in rows(heads, texts, looks, ends=ends):
+    for text in rows(heads, texts, looks, ends=ends, whole=whole):
         click.echo(text)
 
 

@@ -68,9 +68,9 @@ def _plugin() -> Iterator[Finding]:
     try:
         with open(os.path.join(folder, "settings.json"), encoding="utf-8") as file:
             enabled = json.load(file).get("enabledPlugins", {})
-    except (OSError, ValueError, AttributeError):
-        enabled = {}
-    names = [name for name, on in enabled.items() if name.startswith("peer@") and on] if enabled else []
+        names = [name for name, on in enabled.items() if name.startswith("peer@") and on]
+    except (OSError, ValueError, AttributeError, RecursionError):  # whatever else stands there
+        names = []
     if names:
         yield _finding("fine", "plugin", f"{names[0]} is installed in Claude Code")
     else:
@@ -149,6 +149,11 @@ def _damage(root: str) -> Iterator[Finding]:
         for name in sorted(os.listdir(folder)):
             if ".damaged-" in name and not name.endswith(("-wal", "-shm")):
                 path = os.path.join(folder, name)
+                if name.endswith(("-gone", "-cut")):
+                    what = "was deleted" if name.endswith("-gone") else "lost the end of its journal"
+                    words = f"{path.partition('.damaged-')[0]} {what}, and what it held is lost"
+                    yield _finding("wrong", "store", words, f"delete {path} when you know why")
+                    continue
                 yield _finding(
                     "wrong",
                     "store",

@@ -40,8 +40,10 @@ LONGEST = 400
 KIND, NARROW = 9, 20
 # A sidecar that ended by intention is looked for this often; one that died is asked again after so long.
 LOOK, AGAIN = 0.5, 0.1  # seconds
-# What becomes of a task and names whom it goes to.
-TAKING = ("taken", "confirmed")
+# Letters of a task's id, as the board shows them.
+TASK = 4
+# How a job fares: what a running one does has no mark.
+MARKS = {"fine": "✓", "failed": "✗", "unknown": "?"}
 
 
 @click.command("log", short_help="What happened here, and with -f what happens.")
@@ -68,6 +70,8 @@ def log_command(
     """
     wanted = _Wanted(kinds, who, time.time() - since if since is not None else 0.0)
     past, after = _past(wanted)
+    if who and not wanted.met:
+        asked("alive", to=who)  # nobody is called so: that is said, with the names that are like it
     for item in past[len(past) - most :] if most else []:
         _print(item, as_json)
     if not past and not follow and not as_json:
@@ -89,6 +93,7 @@ class _Wanted:
 
     def __init__(self, kinds: tuple[str, ...], who: str, since: float) -> None:
         self._kinds, self._who, self._since = kinds, who.casefold(), since
+        self.met = False  # whether anything was of whom is wanted
 
     @property
     def everything(self) -> bool:
@@ -100,8 +105,9 @@ class _Wanted:
         else:
             known = (item["kind"], item["state"]) != ("receipt", "safe")
         full = f"{item['who']}@{item['host'] or config.host_name()}"
-        names = (item["who"].casefold(), full.casefold())
-        return known and (not self._who or self._who in names) and item["at"] >= self._since
+        theirs = self._who in (item["who"].casefold(), full.casefold())
+        self.met = self.met or theirs
+        return known and (not self._who or theirs) and item["at"] >= self._since
 
 
 def _past(wanted: _Wanted) -> tuple[list[dict[str, Any]], int]:
@@ -197,8 +203,24 @@ def _words(item: dict[str, Any]) -> str:
         case "edit" | "joined" | "left":
             return path + (f" on {text}" if text else "")
         case "task":
-            return f"{state}{f' by {to}' if to and state in TAKING else ''} {item['id']}: {text}"
+            return f"{_moved(item, state, to)}: {text}"
         case "job":
-            return f"{state}: {text}"
+            mark = "started" if state == "running" else MARKS.get(item["what"], "")
+            return f"{mark} {text}".lstrip()
         case _:
             return f"{text} ({path})" if path else text
+
+
+def _moved(item: dict[str, Any], state: str, to: str) -> str:
+    """What somebody did with a task, behind the name."""
+    one = str(item["id"])[:TASK]
+    words = {
+        "open": f"added {one}",
+        "taken": f"took {one}" if to in ("", item["who"]) else f"gave {one} to {to}",
+        "confirmed": f"confirmed that {one} is {to}'s" if to else f"confirmed {one}",
+        "refused": f"refused {one}{f' to {to}' if to else ''}",
+        "dropped": f"dropped {one}",
+        "done": f"finished {one}",
+        "reopened": f"put {one} back",
+    }
+    return words.get(state, f"{state} {one}")

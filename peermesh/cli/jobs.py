@@ -16,37 +16,72 @@ from peermesh.errors import BadUsage
 # New output is looked for this often with -f.
 FOLLOW = 0.3  # seconds
 HEADS = ("ID", "NAME", "STATE", "BY", "BRANCH", "LAST LINE")
+# Columns that are not cut, and those that are left out where they tell nothing.
+WHOLE, SPARE = ("ID", "STATE"), ("BY", "BRANCH")
+# Jobs that are printed, if no number is given.
+MOST = 20
 
 
 def _ids(answer: dict[str, Any]) -> list[tuple[str, str]]:
     return [(str(one["id"]), draw.one_line(one["name"])) for one in answer["jobs"]]
 
 
-_job = click.argument("job", metavar="ID", type=Known("job", _ids, "jobs", all=True))
+_job = click.argument("job", metavar="ID|NAME", type=Known("job", _ids, "jobs", all=True))
 
 
 @click.group("jobs", cls=Shown, short_help="What runs and what has ended.", invoke_without_command=True)
 @click.option("--all", "-a", "everything", is_flag=True, help="Of all repos, not only of this one.")
+@click.option("--mine", is_flag=True, help="Only those that I started.")
+@click.option("--running", is_flag=True, help="Only those that run.")
+@click.option(
+    "--most",
+    "-n",
+    type=click.IntRange(1),
+    help=f"How many: what runs, then the newest.  [default: {MOST}; with --json all]",
+)
 @json_option
 @click.pass_context
-def jobs_command(ctx: click.Context, everything: bool, as_json: bool) -> None:
+def jobs_command(
+    ctx: click.Context, everything: bool, mine: bool, running: bool, most: int | None, as_json: bool
+) -> None:
     """Jobs of this repo, here and on other machines: what runs first, then what has ended.
+
+    A job goes by its id, by as many of its first letters as make it clear, or by its name: the newest of that name.
 
     \b
     Example:
       peer jobs
       peer jobs show k3m9x2
-      peer jobs log k3m9x2 -f
+      peer jobs log build -f
     """
     if ctx.invoked_subcommand is not None:
         return
     answer = asked("jobs", all=everything)
+    rows = [
+        one
+        for one in answer["jobs"]
+        if (one["mine"] or not mine) and (one["state"] == "running" or not running)
+    ]
     if as_json:
-        plain.as_json(answer["jobs"])
-    elif answer["jobs"]:
-        draw.table(HEADS, [_row(one) for one in answer["jobs"]], [_look(one) for one in answer["jobs"]])
+        plain.as_json(rows[:most])
+    elif rows:
+        _draw(rows[: most or MOST])
+        rest = len(rows) - (most or MOST)
+        if rest > 0:
+            click.secho(f"and {rest} more: peer jobs -n {len(rows)}", dim=True)
     else:
-        click.echo(f"no jobs in {draw.one_line(answer['repo'])}; start one with: peer run -- CMD")
+        what = "no job of that kind" if answer["jobs"] else "no jobs"
+        click.echo(f"{what} in {draw.one_line(answer['repo'])}; start one with: peer run -- CMD")
+
+
+def _draw(jobs: list[dict[str, Any]]) -> None:
+    """A table of them, without columns that say the same of all: that they are mine, that there is no branch."""
+    rows = [_row(one) for one in jobs]
+    idle = {"BY": all(one["mine"] for one in jobs), "BRANCH": not any(one["branch"] for one in jobs)}
+    kept = [at for at, head in enumerate(HEADS) if not (head in SPARE and idle[head])]
+    heads = [HEADS[at] for at in kept]
+    whole = [at for at, head in enumerate(heads) if head in WHOLE]
+    draw.table(heads, [[row[at] for at in kept] for row in rows], [_look(one) for one in jobs], whole=whole)
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
@@ -127,7 +162,7 @@ def _length(seconds: float) -> str:
 @click.option("--follow", "-f", is_flag=True, help="Go on as more comes, until it ends.")
 @json_option
 def log_command(job: str, follow: bool, as_json: bool) -> None:
-    """All that a job printed, as far as it is kept: the newest 32 MB at least.
+    """All that a job printed, as far as it is kept: the newest 32 MB at least. With -f it is told how it ended.
 
     \b
     Example:
@@ -139,6 +174,7 @@ def log_command(job: str, follow: bool, as_json: bool) -> None:
     job, after, texts = _named(job), 0, list[str]()
     while True:
         answer = asked("job_log", job=job, after=after)
+        job = str(answer.get("job") or job)  # another one may be given its name meanwhile
         if answer["host"]:
             raise BadUsage(
                 f"the log is on {draw.one_line(answer['host'])}; read it there: peer jobs log {job}"
@@ -154,6 +190,10 @@ def log_command(job: str, follow: bool, as_json: bool) -> None:
         after = answer["after"]
     if as_json:
         plain.as_json({"job": job, "text": "".join(texts), "ended": answer["ended"]})
+    elif follow:
+        one = asked("jobs", job=job)["jobs"][0]
+        took = f" after {_length(one['seconds'])}" if one["state"] != "running" else ""
+        click.secho(f"{draw.one_line(one['name'])}: {_end(one)}{took}", dim=True, err=True)
 
 
 @jobs_command.command("stop", short_help="End a job.")
@@ -161,6 +201,8 @@ def log_command(job: str, follow: bool, as_json: bool) -> None:
 @json_option
 def stop_command(job: str, as_json: bool) -> None:
     """End a job with all that came of it: SIGTERM, and 5 s later SIGKILL. Of a watched process only the watching.
+
+    Where more than one job of that name runs, say which by its id.
 
     \b
     Example:
@@ -170,7 +212,9 @@ def stop_command(job: str, as_json: bool) -> None:
     if as_json:
         plain.as_json(answer)
     else:
-        click.echo(f"{click.style('✓', fg='green')} {answer['stopping']} is told to end")
+        watched = answer.get("kind") == "watch"
+        words = f"process {answer['pid']} is no longer watched" if watched else "is told to end"
+        click.echo(f"{click.style('✓', fg='green')} {answer['stopping']}{': ' if watched else ' '}{words}")
 
 
 def _named(job: str) -> str:

@@ -11,6 +11,8 @@ from peermesh.cli.options import Span, body, json_option
 from peermesh.cli.together import asked, readable
 from peermesh.core.clean import age
 
+EMPTY = "there is no text to note; give it as an argument, with --file, or on standard input with -"
+
 
 @click.command("note", short_help="Tell all who work on this repo, without waking anybody.")
 @click.argument("text", nargs=-1)
@@ -33,7 +35,7 @@ def note_command(
       peer note "the staging database is being rebuilt until noon"
       peer note --discovery -p src/api.ts "api.ts caches users for 60 s, so tests need a reset"
     """
-    said = body(text, file)
+    said = body(text, file, EMPTY)
     answer = asked("note", text=said, discovery=discovery, paths=readable(paths, "path"))
     if as_json:
         plain.as_json(answer)

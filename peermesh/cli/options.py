@@ -44,6 +44,8 @@ class Span(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic 
         """Seconds."""
         text = "".join(str(value).split()).lower()
         parts = _PART.findall(text)
+        if not self._bare and not text.strip("0"):
+            self.fail(f"{value!r} is no length of time; write 30m, 2h or 1h30m.", param, ctx)
         if not self._bare and text.isdecimal():
             self.fail(f"{text} of what? Write {text}s, {text}m or {text}h.", param, ctx)
         if not parts or "".join(number + unit for number, unit in parts) != text:
@@ -72,12 +74,24 @@ class Peers(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return [CompletionItem(name) for name in names if name.lower().startswith(incomplete.lower())]
 
 
-def body(words: tuple[str, ...], file: BinaryIO | None) -> str:
-    """The text to send: from the arguments, from a file, or from standard input for ``-``.
+def body(words: tuple[str, ...], file: BinaryIO | None, missing: str = "") -> str:
+    """The text that is given: as arguments, in a file, or on standard input for ``-``.
+
+    Args:
+        words: the arguments.
+        file: of ``--file``.
+        missing: what is said where there is none; "" for the words about a text to send.
 
     Raises:
-        EmptyText, NotText, TooLarge: there is none that can be sent.
+        EmptyText, NotText, TooLarge: there is none that can be taken.
     """
+    try:
+        return _text(words, file)
+    except EmptyText as wrong:
+        raise EmptyText(missing or None) from wrong
+
+
+def _text(words: tuple[str, ...], file: BinaryIO | None) -> str:
     if file is not None:
         if words:
             raise click.UsageError("Give the text as arguments or with --file, not both.")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
+import errno
+import fcntl
 import os
+import shlex
+import stat
 import sys
+import termios
 from typing import Any
 
 import click
@@ -13,7 +19,7 @@ from peermesh import config
 from peermesh.cli import draw, plain
 from peermesh.cli.options import Peers, json_option
 from peermesh.cli.together import asked, readable
-from peermesh.errors import PeerError
+from peermesh.errors import Exit, PeerError
 from peermesh.jobs import files, foreground, program
 from peermesh.jobs.talk import Talk
 
@@ -40,8 +46,11 @@ def run_command(name: str, tell: tuple[str, ...], detach: bool, argv: tuple[str,
     """Run a command as always, and tell when it ends: exit code or signal, how long it took, its last lines.
 
     It outlives this command, the shell and the session. Ctrl-C ends it; a hang-up, SIGTERM or SIGKILL ends only
-    `peer run`, and the job goes on. The exit code is the command's: 128+N if signal N ended it, 127 if it is not
-    there, 126 if it cannot be run. With --json what is printed is still the command's own, but for --detach.
+    `peer run`, and the job goes on. The exit code is the command's: if signal N ended it, `peer run` ends by
+    the same, which a shell calls 128+N; 127 if it is not there, 126 if it cannot be run. With --json what is
+    printed is still the command's own, but for --detach.
+
+    A detached command has nothing on its standard input.
 
     \b
     Example:
@@ -55,10 +64,12 @@ def run_command(name: str, tell: tuple[str, ...], detach: bool, argv: tuple[str,
         wanted = foreground.Wanted(job["dir"], config.home(), path, argv)
         if detach:
             _say_detached(job, _held(near, wanted), as_json)
+            if _unread():
+                _say("standard input is not given to a detached job; have it read a file: sh -c 'CMD < FILE'")
         else:
             sys.exit(_followed(foreground.Foreground(near), wanted))
     except foreground.CannotRunError as wrong:
-        click.echo(f"peer: {draw.one_line(argv[0])}: {wrong}", err=True)
+        click.echo(f"peer: {draw.one_line(argv[0])}: {wrong}{_hint(argv, wrong)}", err=True)
         sys.exit(program.exit_code(wrong))
     except foreground.SupervisorDiedError:
         raise PeerError("the job's supervisor died, so its exit code cannot be known") from None
@@ -68,11 +79,37 @@ def run_command(name: str, tell: tuple[str, ...], detach: bool, argv: tuple[str,
 
 
 def _followed(job: foreground.Foreground, wanted: foreground.Wanted) -> int:
-    """The exit code of *wanted*, run in the foreground."""
+    """The exit code of *wanted*, run in the foreground; does not return if a signal ended it."""
     code = job.run(wanted)
     if job.lost:
         _say(f"not all of the output could be written here ({job.lost}); its log may have it")
+    if job.sign:
+        job.die()
     return code
+
+
+def _hint(argv: tuple[str, ...], wrong: foreground.CannotRunError) -> str:
+    """For a line of a shell that was given as one word."""
+    if len(argv) > 1 or wrong.number != errno.ENOENT or len(argv[0].split()) < 2:
+        return ""
+    line = shlex.quote(argv[0])
+    pasted = line if draw.one_line(line) == line else "'…'"
+    return f"; for a line of a shell: peer run -- sh -c {pasted}"
+
+
+def _unread() -> bool:
+    """Whether something is on standard input that nobody will read."""
+    try:
+        info = os.fstat(0)
+        if stat.S_ISREG(info.st_mode):
+            return info.st_size > os.lseek(0, 0, os.SEEK_CUR)
+        if not stat.S_ISFIFO(info.st_mode):
+            return False
+        waiting = array.array("i", [0])
+        fcntl.ioctl(0, termios.FIONREAD, waiting)
+    except OSError:
+        return False
+    return waiting[0] > 0
 
 
 def _say(words: str) -> None:
@@ -132,7 +169,9 @@ def _told(job: dict[str, Any]) -> str:
 def watch_command(what: str, name: str, tell: tuple[str, ...], as_json: bool) -> None:
     """Tell when a process ends that peer did not start, or when a session ends without a goodbye.
 
-    A process of this machine, by its number. Its exit code is not known to others than its parent.
+    A process of this machine, by its number. Its exit code is not known to others than its parent. It stands in
+    `peer jobs`, and `peer jobs stop` ends the watching. Of a session you are told once, which ends it; one that is
+    away already is not watched (exit code 4).
 
     \b
     Example:
@@ -168,12 +207,15 @@ def _watch_peer(what: str, name: str, tell: tuple[str, ...], as_json: bool) -> N
             "--name and --tell are for a process; of a session's end you are told yourself."
         )
     answer = asked("watch_peer", name=what)
+    name = draw.one_line(answer["name"])
     if as_json:
         plain.as_json(answer)
+    elif answer["here"]:
+        click.echo(f"{click.style('✓', fg='green')} you are told if {name} ends without a goodbye")
     else:
-        click.echo(
-            f"{click.style('✓', fg='green')} you are told if {draw.one_line(what)} ends without a goodbye"
-        )
+        click.echo(f"{name} is away already", err=True)
+    if not answer["here"]:
+        sys.exit(Exit.NOT_YET)
 
 
 def _words(pid: int) -> list[str]:

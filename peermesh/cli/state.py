@@ -12,6 +12,8 @@ from peermesh.cli.together import Known, Shown, asked, readable
 from peermesh.core.clean import age
 from peermesh.errors import NoSuchState
 
+EMPTY = "there is no text to keep; give it as an argument, with --file, or on standard input with -"
+
 
 def _keys(answer: dict[str, Any]) -> list[tuple[str, str]]:
     return [(str(one["key"]), draw.one_line(one["text"])) for one in answer["state"]]
@@ -55,7 +57,7 @@ def set_command(key: str, text: tuple[str, ...], file: BinaryIO | None, as_json:
     Example:
       peer state set plan "step 3 of 5: move the tests"
     """
-    said = body(text, file)
+    said = body(text, file, EMPTY)
     answer = asked("state", act="set", key=_named(key), text=said)
     _say(answer, as_json, f"{draw.one_line(key)} is kept")
 

@@ -29,7 +29,7 @@ def statusline_command(as_json: bool) -> None:
     For the session that it is run in, or that Claude Code names on standard input. Nothing when there is nothing
     to say. README.md says how to put it into Claude Code's settings.
 
-    \\b
+    \b
     Example:
       peer statusline
     """
@@ -47,7 +47,7 @@ def _session() -> str:
         return given or ""
     try:
         said = json.loads(sys.stdin.buffer.read(PAYLOAD))
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(said.get("session_id") or "") if isinstance(said, dict) else ""
 
@@ -62,5 +62,5 @@ def _line(session: str) -> str:
             os.kill(int(file.read(20)), 0)
         with open(os.path.join(folder, "statusline"), encoding="utf-8", errors="replace") as file:
             return line(clean(file.readline(1_000)), LIMIT)
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):
         return ""

@@ -13,6 +13,8 @@ from peermesh.cli.together import Known, Shown, asked, readable
 from peermesh.core.clean import age, span
 
 HEADS = ("ID", "STATE", "OWNER", "TITLE")
+UNTITLED = 'a task needs a title: peer task add "what is to be done"'
+UNSAID = "the word why is empty; write it, or leave it out"
 
 
 def _ids(answer: dict[str, Any]) -> list[tuple[str, str]]:
@@ -70,8 +72,8 @@ def add_command(title: tuple[str, ...], after: tuple[str, ...], as_json: bool) -
       peer task add "restyle the dashboard" --after 7kq2
     """
     if not title:
-        raise click.UsageError('A task needs a title: peer task add "what is to be done"')
-    answer = asked("task", act="add", title=body(title, None), after=readable(after, "task's id"))
+        raise click.UsageError(f"A{UNTITLED[1:]}")
+    answer = asked("task", act="add", title=body(title, None, UNTITLED), after=readable(after, "task's id"))
     _say(answer, as_json, _waiting(answer["task"]) or "on the board")
 
 
@@ -186,7 +188,7 @@ def reopen_command(task: str, why: tuple[str, ...], as_json: bool) -> None:
 
 
 def _change(act: str, task: str, why: tuple[str, ...]) -> dict[str, Any]:
-    return asked("task", act=act, task=_named(task), why=body(why, None) if why else "")
+    return asked("task", act=act, task=_named(task), why=body(why, None, UNSAID) if why else "")
 
 
 def _named(task: str) -> str:

@@ -7,14 +7,14 @@ id, ``{"id": 7, "ok": {…}}`` or ``{"id": 7, "error": {"code": …, "message": 
 
 from __future__ import annotations
 
+import _socket as socket  # not socket itself, which brings enum and selectors: 3 ms
 import errno
-import json
 import os
-import socket
 import sys
 import time
 
 from peermesh import config
+from peermesh import lightjson as json
 from peermesh.errors import BadRequest, DiskFull, NoSidecar, PeerError, ReadOnly, by_code
 
 TYPE_CHECKING = False
@@ -32,8 +32,10 @@ START_PATIENCE = 3.0  # seconds
 PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _RUN = (
     "import sys; sys.path.append(sys.argv.pop(1)); "
-    "from peermesh.sidecar.__main__ import main; sys.exit(main())"
+    "from peermesh.sidecar.forkserver import main; sys.exit(main())"
 )
+# The variable in which it is told whom it is for: its arguments would be those of every sidecar that it forks.
+SPEC = "PEER_SPEC"
 # A connection is taken at once; one that hangs, with too many callers before us, is as good as none.
 KNOCK = 0.2  # seconds
 # Kept free in the mark of a start, so that a full disk does not keep the reason from being told.
@@ -92,6 +94,8 @@ class Door:
                 break
         error = answer.get("error")
         if error:
+            if not isinstance(error, dict):
+                raise BadRequest("an answer whose error cannot be read")
             raise by_code(str(error.get("code")), str(error.get("message")), error.get("detail"))
         ok = answer.get("ok")
         return ok if isinstance(ok, dict) else {}
@@ -123,7 +127,7 @@ class Door:
         line, _, self._buffer = self._buffer.partition(b"\n")
         try:
             answer = json.loads(line)
-        except ValueError as wrong:
+        except (ValueError, RecursionError) as wrong:
             raise BadRequest("an answer that is not JSON") from wrong
         if not isinstance(answer, dict):
             raise BadRequest("an answer that is not an object")
@@ -156,8 +160,13 @@ def start(root: str, link: str, spec: dict[str, Any], delay: float = 0.0) -> Non
         DiskFull, ReadOnly: the state directory cannot be written.
     """
     _mark(starting_mark(link))
+    from peermesh.door.forking import ask_fork
+
+    # A fork that comes late comes twice. A second sidecar of a peer ends at once, but not where each is a new peer.
+    if not spec.get("fresh") and ask_fork(root, PACKAGE, spec, delay):
+        return
     # The package's own directory is added by name: -I leaves out the person's own site-packages.
-    command = [sys.executable, "-I", "-c", _RUN, PACKAGE, json.dumps(spec)]
+    command = [sys.executable, "-I", "-c", _RUN, PACKAGE]
     child = os.fork()
     if child:
         os.waitpid(child, 0)  # the one in between ends at once
@@ -166,15 +175,15 @@ def start(root: str, link: str, spec: dict[str, Any], delay: float = 0.0) -> Non
         os.setsid()
         if os.fork():
             os._exit(0)
-        _detach(root)
+        detach(root)
         time.sleep(delay)
         os.chdir("/")
-        os.execve(command[0], command, {**os.environ, "PEER_HOME": root})
+        os.execve(command[0], command, {**os.environ, "PEER_HOME": root, SPEC: json.dumps(spec)})
     finally:
         os._exit(127)
 
 
-def _detach(root: str) -> None:
+def detach(root: str) -> None:
     """Standard streams to the log: a stream of the hook's that stays open would hold the client up."""
     path = os.path.join(root, "sidecar.log")
     if os.path.exists(path) and os.path.getsize(path) > LOG_LIMIT:
@@ -248,9 +257,9 @@ def tell_failure(link: str, wrong: PeerError) -> None:
 def _failure(link: str) -> PeerError | None:
     try:
         with open(starting_mark(link), encoding="utf-8") as mark:
-            said = json.load(mark)
+            said = json.loads(mark.read())
         return by_code(str(said["code"]), str(said["message"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # none, or one that is just being written
 
 

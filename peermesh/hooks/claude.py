@@ -122,7 +122,7 @@ class Claude:
         said = self.run(*words, "--json")
         try:
             rows = json.loads(said)
-        except ValueError as wrong:
+        except (ValueError, RecursionError) as wrong:
             raise ClaudeFailed(
                 f"`claude plugin {' '.join(words)} --json` gave no JSON; update Claude Code (claude update)"
             ) from wrong

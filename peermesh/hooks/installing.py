@@ -139,7 +139,7 @@ def _noted(root: str) -> dict[str, list[str]]:
     try:
         with open(os.path.join(root, NOTE), encoding="utf-8") as file:
             noted = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return noted if isinstance(noted, dict) else {}
 

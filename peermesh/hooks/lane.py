@@ -5,12 +5,12 @@ Whatever goes wrong, a session is not disturbed: exit 0, no output, and a line f
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 
 from peermesh import config
+from peermesh import lightjson as json
 from peermesh.door.client import Door, knock, reach, session_spec, start, starting
 from peermesh.errors import NoSidecar, PeerError, SwitchedOff
 from peermesh.hooks import payload

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from peermesh import lightjson as json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -67,9 +67,8 @@ def _sweep_settings(config: str, before: Collection[str]) -> None:
         return
     real = os.path.realpath(full)  # a link into somebody's dotfiles stays a link
     fresh = f"{real}.{os.getpid()}"
-    with open(fresh, "w", encoding="utf-8") as file:
-        json.dump(settings, file, indent=2, ensure_ascii=False)  # as the client writes it
-        file.write("\n")
+    with open(fresh, "wb") as file:
+        file.write(_written(settings))
     shutil.copymode(real, fresh)
     os.replace(fresh, real)
 
@@ -78,6 +77,14 @@ def _settings(config: str) -> dict[str, Any]:
     """The client's settings; {} when there are none that can be read: then nothing is changed in them."""
     said = _read(os.path.join(config, SETTINGS))
     return said if isinstance(said, dict) else {}
+
+
+def _written(settings: dict[str, Any]) -> bytes:
+    """*settings* as the client writes them; half a character, which UTF-8 cannot say, as an escape."""
+    try:
+        return f"{json.dumps(settings, indent=2, ensure_ascii=False)}\n".encode()
+    except UnicodeEncodeError:
+        return f"{json.dumps(settings, indent=2)}\n".encode()
 
 
 def _is_shell(path: str) -> bool:
@@ -90,5 +97,5 @@ def _read(path: str) -> object:
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None

@@ -25,7 +25,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # Linux's numbers for them
 # Signals with which Python ignores what a program expects to end it.
 _PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)
 # What our own processes have in their command line: a sidecar or another job's supervisor is nobody's leftover.
-_OURS = (b"from peermesh.sidecar.__main__ import", b"from peermesh.jobs.supervisor import")
+_OURS = (b"from peermesh.sidecar.forkserver import", b"from peermesh.jobs.supervisor import")
 
 
 def adopt() -> None:

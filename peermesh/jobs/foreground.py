@@ -6,6 +6,7 @@ Whatever ends it, the job goes on: all that it holds is its end of what its supe
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import socket
@@ -140,6 +141,7 @@ class Foreground:
         self._terminal: Terminal | None = None
         self._followed: dict[int, tuple[str, int]] = {}  # from where: the stream's name, and to where
         self._code: int | None = None
+        self.sign = 0  # the signal that ended it
         self.lost = ""  # why something of the output could not be shown
 
     def run(self, wanted: Wanted) -> int:
@@ -240,15 +242,33 @@ class Foreground:
         while self._near.heard:
             said = self._near.heard.pop(0)
             if "ended" in said:
-                self._code = int(said["ended"])
+                self._code, self.sign = int(said["ended"]), int(said["sign"])
             elif "stopped" in said:
-                self._stop()
+                self._stop(int(said["stopped"]))
 
-    def _stop(self) -> None:
-        """The program was stopped from the keyboard, so we are: the shell takes over until we go on."""
+    def _stop(self, sign: int) -> None:
+        """The program was stopped, from the keyboard or else, so we are, by the same signal: the shell takes over
+        until we go on. Where there is no shell that could, nothing stops us, and the program goes on at once.
+        """
         if self._terminal is not None:
             self._terminal.leave()
-        os.kill(os.getpid(), signal.SIGSTOP)
+        before = signal.signal(sign, signal.SIG_DFL) if sign != signal.SIGSTOP else None
+        os.kill(os.getpid(), sign)
+        if before is not None:
+            signal.signal(sign, before)
+        self._go_on(signal.SIGCONT, None)
+
+    def die(self) -> None:
+        """End by the signal that ended the program, so that a shell's loop ends too; returns if that cannot be.
+
+        Where Ctrl-C was typed all of our process group gets it, as they would if the terminal were not ours:
+        a script waits for its own.
+        """
+        typed = self._terminal is not None and self._terminal.interrupted
+        if self.sign != signal.SIGKILL:
+            signal.signal(self.sign, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what is to be seen in a core is the program's
+        os.kill(0 if typed and self.sign == signal.SIGINT else os.getpid(), self.sign)
 
     def _show(self, source: int) -> None:
         data = os.read(source, BLOCK)

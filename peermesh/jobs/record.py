@@ -166,14 +166,14 @@ def read_end(directory: str) -> EndRecord | None:
             found[name] = tuple(map(str, found.get(name, ())))
         found["left"] = tuple(map(int, found.get("left", ())))
         return EndRecord(**_known(EndRecord, found))
-    except (TypeError, ValueError, AttributeError):
+    except (TypeError, ValueError, AttributeError, OverflowError):
         return None
 
 
 def _read(directory: str, name: str) -> dict[str, Any] | None:
     try:
         return files.read_json(directory, name)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -259,7 +259,8 @@ class Supervisor:
         written = ending.write(self._dir, end, self._log)
         if written:
             files.poke(self._root)
-        self._near.say(ended=ending.exit_code(self._status))
+        sign = os.WTERMSIG(self._status) if os.WIFSIGNALED(self._status) else 0
+        self._near.say(ended=ending.exit_code(self._status), sign=sign)
         if not written:
             ending.insist(self._dir, end)
             files.poke(self._root)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 KEYS = 0  # where a person types
+CC = 6  # where the special characters are in what `tcgetattr` gives
 BLOCK = 4096  # bytes that are typed at once
 
 
@@ -28,6 +29,7 @@ class Terminal:
         termios.tcsetattr(self.slave, termios.TCSANOW, self._usual)
         self._raw = False
         self._typed = b""
+        self.interrupted = False  # whether Ctrl-C was typed
         self.resize()
         if keys:
             # Nobody else reads of it but when there is something; and who types more than the program reads is
@@ -78,6 +80,7 @@ class Terminal:
                 self._typed = b""
             if not self._typed:
                 self._raw = self._keys = False  # the terminal is gone
+            self.interrupted = self.interrupted or self._usual[CC][termios.VINTR] in self._typed
         if self._typed and (self.master in writable or KEYS in able):
             try:
                 self._typed = self._typed[os.write(self.master, self._typed) :]

@@ -58,8 +58,13 @@ def _array(data: bytes, limit: int, version: int, what: str) -> tuple[str, list[
     if len(fields) < 2 or not isinstance(fields[1], str):
         raise BadFrame(f"{what} without version and type")
     if type(fields[0]) is not int or fields[0] != version:
-        raise BadFrame(f"{what} of version {str(fields[0])[:20]}, not {version}")
+        raise BadFrame(f"{what} of version {named(fields[0])}, not {version}")
     return fields[1], fields[2:]
+
+
+def named(version: object) -> str:
+    """A *version* in an error's sentence. What is none may be lists within lists, deeper than repr can go."""
+    return str(version)[:20] if isinstance(version, int | str) else f"a {type(version).__name__}"
 
 
 def as_peer(value: object) -> PeerId:

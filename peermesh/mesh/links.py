@@ -161,6 +161,9 @@ class Dealers(_Drained, Generic[Key]):
     def __contains__(self, key: Key) -> bool:
         return key in self._dialled
 
+    def __len__(self) -> int:
+        return len(self._dialled)
+
     def dial(self, key: Key, path: str) -> None:
         """Open a link to whoever listens, or will, at *path*."""
         self.hang_up(key)
@@ -252,6 +255,11 @@ class Links:
     def closed(self) -> bool:
         """Whether ``close`` was called."""
         return self._router.closed
+
+    @property
+    def dialled(self) -> int:
+        """How many links were dialled, and not hung up since."""
+        return len(self._dealers)
 
     def dial(self, peer: PeerId, path: str) -> None:
         """Open a link to *peer*, whose ROUTER listens, or will, at *path*."""

@@ -1,4 +1,4 @@
-"""``python -m peermesh.sidecar SPEC``: started by a hook or a command, never by hand."""
+"""``python -m peermesh.sidecar SPEC``: one sidecar, without a fork server. Hooks and commands start forkserver.py."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ async def _main(root: str, spec: Spec) -> int:
     return await Sidecar(root, spec).run()
 
 
-def main() -> int:
-    """Run one sidecar; whatever keeps it from starting is a line in the log."""
+def main(said: str) -> int:
+    """Run the sidecar of the spec *said*; whatever keeps it from starting is a line in the log."""
     os.umask(0o077)
     try:
         root = config.make_home()
-        spec = Spec(**json.loads(sys.argv[1]))
+        spec = Spec(**json.loads(said))
     except (PeerError, OSError) as wrong:
         return _no_start(wrong)
     link = config.session_link(root, spec.session) if spec.session else config.person_link(root)
@@ -49,4 +49,4 @@ def _no_start(wrong: Exception) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))

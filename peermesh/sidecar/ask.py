@@ -121,7 +121,7 @@ def focus(text: str) -> str:
 
 
 def one_message(found: Sequence[MessageId], spelled: str) -> MessageId:
-    """The only one of *found*, which *spelled* was looked up as.
+    """The only one of *found*, which *spelled* was looked up as: what one said to oneself is found twice.
 
     Raises:
         NoSuchMessage: there is none, or more than one.
@@ -130,6 +130,7 @@ def one_message(found: Sequence[MessageId], spelled: str) -> MessageId:
         raise NoSuchMessage(
             f"there is no message {spelled[:60]!r} here; `peer inbox --all` and `peer sent` list them"
         )
+    found = list(dict.fromkeys(found))
     if len(found) > 1:
         choices = ", ".join(str(one) for one in found[:5])
         raise AmbiguousPeer(

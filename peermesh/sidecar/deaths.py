@@ -95,17 +95,19 @@ class Deaths:
             raise BadUsage("people come and go without a goodbye; watch a session")
         if len(self._watched) >= MOST and card.id not in self._watched:
             raise TooMany(f"{MOST} sessions are watched already")
+        name = card.address if card.host_key else card.name
+        if self._known.is_away(card.id):
+            return {"name": name, "here": False}
         self._shared.picture(card.repo_key)
         self._watched[card.id] = self._shared.log.last_seq()
         self._write()
-        name = card.address if card.host_key else card.name
-        return {"name": name, "here": not self._known.is_away(card.id)}
+        return {"name": name, "here": True}
 
     def _read(self) -> dict[PeerId, int]:
         try:
             with open(self._path, encoding="ascii") as file:
                 found = json.loads(file.read(FILE_SIZE))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         if not isinstance(found, Mapping):
             return {}

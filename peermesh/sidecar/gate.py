@@ -132,6 +132,7 @@ class Gate:
         self._finder = Finder()
         self._addresses: tuple[str, ...] = ()
         self._last_trust = Trust()
+        self._wrong = ""  # what was noted last
         self._noted: object = None
         self._openings = owner.openings()
         self._inviting = False
@@ -315,6 +316,18 @@ class Gate:
     def hear(self, way: Way, frame: HostFrame) -> None:
         """Something was said on a link that is up."""
         way.heard = time.monotonic()
+        try:
+            self._heard(way, frame)
+        except PeerError as wrong:  # the disk fails just now: as if the frame had been lost on the way
+            self._note(str(wrong))
+
+    def _note(self, wrong: str) -> None:
+        """What goes wrong is noted once."""
+        if wrong != self._wrong:
+            self._wrong = wrong
+            self._owner.log(f"gate: {wrong}")
+
+    def _heard(self, way: Way, frame: HostFrame) -> None:
         if isinstance(frame, Ask):
             self._relays.asked(way, frame)
         elif isinstance(frame, Answer):
@@ -354,8 +367,11 @@ class Gate:
         for way in host.ways():
             way.told = None  # the roster is told on whichever link is used from now on
         self._owner.log(f"gate: {self.name_of(host.key)} is up at {where or 'its own dial'}")
-        self._rosters.tell(self._meetings.up())
-        self._exchange.tell(self._meetings.up())
+        try:
+            self._rosters.tell(self._meetings.up())
+            self._exchange.tell(self._meetings.up())
+        except PeerError as wrong:  # the next turn tells it
+            self._note(str(wrong))
         self._owner.sweep_soon()
 
     def went(self, host: Host, way: Way, why: str) -> None:

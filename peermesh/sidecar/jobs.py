@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from peermesh.core.clean import line
 from peermesh.core.words import NAME_LIMIT, Card, PeerId
-from peermesh.errors import BadUsage, LanOff, NoSuchJob, PeerError, TooMany
+from peermesh.errors import AmbiguousPeer, BadUsage, LanOff, NoSuchJob, PeerError, TooMany
 from peermesh.jobs import files, logs, record
 from peermesh.jobs.record import EndRecord, JobRecord, Listener
 from peermesh.sidecar import roster
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 RUNNING = 500
 # Words of a command that are kept for people, and characters of the name that is made of it.
 WORDS, NAMED = 200, 30
+# Jobs that are named where a word may mean several.
+SOME = 5
 # Repos of which `peer jobs --all` asks what other hosts told.
 REPOS = 8
 
@@ -45,6 +48,7 @@ AGAIN = 5.0  # seconds
 STOPPED = "nobody waits for it any more"
 
 Verb = Callable[["Caller", int, dict[str, Any]], dict[str, Any] | None]
+One = TypeVar("One", bound="Kept | Job")
 
 
 class JobDesk:
@@ -225,26 +229,42 @@ class JobDesk:
         return [one for one in told if one.host_key]
 
     def _find(self, wanted: str, place: Here) -> Kept | Job:
-        """The job with this id, or the newest of this repo with this name; here, else on another host.
+        """The job with this id, or the newest of this repo with this name; here, else on another host. Else the one
+        whose id begins so.
 
         Raises:
             NoSuchJob: there is none.
+            AmbiguousPeer: the ids of several begin so.
         """
         here = self._shelf.look()
-        near = [one for one in here if one.job.id == wanted] or [
-            one for one in here if one.job.name == wanted and one.job.repo_key == place.key
-        ]
+        near = [one for one in here if one.job.id == wanted] or self._named(here, wanted, place)
         if near:
             return near[-1]
         told = self._elsewhere(place, time.time(), everything=True)
         far = [one for one in told if one.id == wanted] or [one for one in told if one.name == wanted]
-        if not far:
+        if far:
+            return far[-1]
+        first = wanted.lower()
+        begin: list[Kept | Job] = [one for one in here if one.job.id.startswith(first)]
+        begin += [one for one in told if one.id.startswith(first)]
+        if not begin or not wanted:
             raise NoSuchJob(f"there is no job {one_line(wanted, 60)!r} here; `peer jobs --all` lists them")
-        return far[-1]
+        return _only(wanted, begin)
+
+    @staticmethod
+    def _named(jobs: Iterable[Kept], name: str, place: Here) -> list[Kept]:
+        return [one for one in jobs if one.job.name == name and one.job.repo_key == place.key]
 
     def _here(self, wanted: str, place: Here) -> Kept:
-        """The same, if it is on this host."""
+        """The same, if it is on this host; of several with one name the only one that runs.
+
+        Raises:
+            AmbiguousPeer: more than one of them runs.
+        """
         one = self._find(wanted, place)
+        if isinstance(one, Kept) and one.job.id != wanted and one.job.name == wanted:
+            running = [each for each in self._named(self._shelf.look(), wanted, place) if each.end is None]
+            one = _only(wanted, running) if running else one
         if isinstance(one, Kept):
             return one
         host = self._commons.host_called(one.host_key)
@@ -254,12 +274,12 @@ class JobDesk:
         one = self._find(str(fields["job"]), self._scope.of(str(fields["cwd"])))
         if not isinstance(one, Kept):  # the log is not told of
             host = self._commons.host_called(one.host_key)
-            return {"text": "", "after": 0, "ended": one.ended, "host": host}
+            return {"job": one.id, "text": "", "after": 0, "ended": one.ended, "host": host}
         after = max(0, int(fields["after"])) if fields.get("after") is not None else None
         # What comes after this look is asked for again: the end is looked for before the text.
         ended = one.end is not None
         text, upto = logs.read_log(one.directory, after)
-        return {"text": plain(text), "after": upto, "ended": ended, "host": ""}
+        return {"job": one.job.id, "text": plain(text), "after": upto, "ended": ended, "host": ""}
 
     def _stop(self, caller: Caller, number: int, fields: dict[str, Any]) -> dict[str, Any]:
         one = self._here(str(fields["job"]), self._scope.of(str(fields["cwd"])))
@@ -277,7 +297,19 @@ class JobDesk:
             raise BadUsage(
                 f"nobody minds the job {one.job.id} any more; how it ended is found out in a moment"
             )
-        return {"stopping": one.job.id}
+        return {"stopping": one.job.id, "kind": one.job.kind, "pid": one.job.pid}
+
+
+def _only(wanted: str, found: Sequence[One]) -> One:
+    """The only one of *found*, which *wanted* may mean; `AmbiguousPeer` if there are more."""
+    if len(found) > 1:
+        pairs = [(one.job.id, one.job.name) if isinstance(one, Kept) else (one.id, one.name) for one in found]
+        choices = ", ".join(f"{job} ({name})" for job, name in pairs[:SOME])
+        raise AmbiguousPeer(
+            f"{one_line(wanted, 60)!r} may be any of {choices}; say which by its id",
+            choices=[job for job, _ in pairs[:SOME]],
+        )
+    return found[0]
 
 
 def _of(jobs: Iterable[Kept], job: str) -> list[Kept]:
@@ -286,4 +318,4 @@ def _of(jobs: Iterable[Kept], job: str) -> list[Kept]:
 
 def _name(given: object, argv: Sequence[str], pid: int) -> str:
     """What a job is called: as it was named, else by its command."""
-    return one_line(str(given or ""), NAME_LIMIT) or line(" ".join(argv), NAMED) or f"process {pid}"
+    return one_line(str(given or ""), NAME_LIMIT) or line(shlex.join(argv), NAMED) or f"process {pid}"

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from peermesh.discovery.record import Instance
     from peermesh.sidecar.gate import Gate
 
-# The lock is tried this often, so a keeper that died is followed within a second.
-TRY = 0.5  # seconds
+# Other hosts are seen to this often, where there are any.
+TURN = 0.5  # seconds
 # Who lives is looked at this often: a crashed session's goodbye is said that soon.
 LOOK = 1.0
 # Mail left by the dead is tried this often, and interfaces are followed.
@@ -118,6 +118,7 @@ class Keeper:
         self._mdns_at = 0.0  # when to try mDNS (again)
         self._published: set[Instance] = set()
         self._soon: asyncio.TimerHandle | None = None
+        self._ending = False
         self._patience: dict[PeerId, tuple[float, float]] = {}  # when to try whose mail again, and the pause
         self.gate: Gate | None = None
         self._wrong = ""
@@ -128,33 +129,45 @@ class Keeper:
         """Whether this sidecar is the host's keeper."""
         return self._lock is not None
 
-    def begin(self) -> None:
-        """Start trying for the lock."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
+    def look(self) -> None:
+        """Be the keeper, if nobody is. Asked once a second: so soon a keeper that died is followed."""
+        if self._task is not None:
+            return
+        path = os.path.join(self._host.root, "keeper.lock")
+        try:
+            # Most sidecars find it held, every second: the look at all others comes after that.
+            if is_locked(path) or (config.lan_forbidden() and self._another_may()):
+                return
+            self._lock = take_lock(path)
+        except OSError as wrong:
+            self._note(str(wrong))
+            return
+        if self._lock is not None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
+        first = True
         while True:
             try:
+                if first:
+                    first = False
+                    self._begin()
                 await self._turn()
                 self._wrong = ""
             except (PeerError, OSError) as wrong:
                 self._note(str(wrong))
             except Exception:  # noqa: BLE001 - a bug of ours must not leave the host without a keeper
                 self._note(traceback.format_exc())
-            await asyncio.sleep(TRY)
+            await asyncio.sleep(LOOK if self.gate is None else TURN)
+
+    def _begin(self) -> None:
+        self._host.nobody_is_up()
+        # Hooks of an older version of this installation become ours. Only the keeper needs this module.
+        from peermesh.hooks.plugin import refresh
+
+        refresh(self._host.root)
 
     async def _turn(self) -> None:
-        if self._lock is None:
-            if config.lan_forbidden() and self._another_may():
-                return
-            self._lock = take_lock(os.path.join(self._host.root, "keeper.lock"))
-            if self._lock is None:
-                return
-            self._host.nobody_is_up()
-            # Hooks of an older version of this installation become ours. Only the keeper needs this module.
-            from peermesh.hooks.plugin import refresh
-
-            refresh(self._host.root)
         now = time.monotonic()
         if now - self._swept >= SWEEP:
             self._swept = now
@@ -205,7 +218,7 @@ class Keeper:
 
     def nudged(self) -> None:
         """Something changed that other hosts, or this one, should see at once."""
-        if self._soon is None and self.holds:
+        if self._soon is None and self.holds and not self._ending:
             self._soon = asyncio.get_running_loop().call_later(GATHER, self._now)
 
     @staticmethod
@@ -357,6 +370,7 @@ class Keeper:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._ending = True  # what the gate's end changes is no reason to open it again
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None

@@ -23,5 +23,5 @@ def read(root: str) -> dict[str, Any]:
         with open(os.path.join(root, "lan.json"), encoding="utf-8") as file:
             said = json.load(file)
         return said if alive(int(said["pid"])) else {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return {}

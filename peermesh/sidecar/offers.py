@@ -37,6 +37,7 @@ def write(root: str, nameplate: int, port: int, pid: int) -> None:
 
 def instance(root: str, version: int) -> Instance | None:
     """What mDNS is to say of the offer, while its process lives."""
+    from peermesh.discovery.errors import BadRecord
     from peermesh.discovery.record import Instance
 
     try:
@@ -46,7 +47,7 @@ def instance(root: str, version: int) -> Instance | None:
             return None
         mark = MARK + str(int(offer["nameplate"])).encode()
         return Instance(str(offer["instance"]), int(offer["port"]), version, mark)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, BadRecord):
         return None
 
 

@@ -23,6 +23,7 @@ from peermesh.sidecar.post import Busy, Post
 from peermesh.sidecar.session import unlink_if_to
 from peermesh.store.host import HostStore
 from peermesh.store.mailbox import Mailbox
+from peermesh.store.sqlite import about
 
 if TYPE_CHECKING:
     from peermesh.sidecar.gate import Gate, Owner
@@ -82,7 +83,7 @@ class Posts:
         directory = config.peer_dir(self._root, card.id)
         mailbox = Mailbox(directory, card.id, lambda: self._host.birth(card.id))
         if mailbox.set_aside:
-            self._warn(f"the damaged mailbox of {card.name} was set aside as {mailbox.set_aside}")
+            self._warn(about(f"mailbox of {card.name}", mailbox.set_aside))
         if mailbox.born:
             self.write_card(card)
         try:

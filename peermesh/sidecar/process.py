@@ -26,11 +26,12 @@ from peermesh.sidecar.enrol import Spec, answers, mark_off, own_lock, register, 
 from peermesh.sidecar.keeper import Keeper, instance_name
 from peermesh.sidecar.neighbours import Neighbours
 from peermesh.sidecar.posts import Posts
-from peermesh.sidecar.presence import Watch, alive
+from peermesh.sidecar.presence import Watch, alive, call_process
 from peermesh.sidecar.session import Session, clients_of, link_to, unlink_if_to
 from peermesh.sidecar.where import Where, look
 from peermesh.store.host import HostStore
 from peermesh.store.log import LogStore
+from peermesh.store.sqlite import about
 from peermesh.store.trust import TrustStore
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Sidecar:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self.leave)
-        self.keeper.begin()
+        self.keeper.look()
         ticks = loop.create_task(self._tick())
         await self._ended.wait()
         ticks.cancel()
@@ -99,10 +100,11 @@ class Sidecar:
     async def _enter(self) -> bool:
         """Take the lock, open the mailbox and the door; ``False`` if another did already."""
         if self.host.set_aside:
-            self.warn(f"the damaged file host.db was set aside as {self.host.set_aside}")
+            self.warn(about("file host.db", self.host.set_aside))
         if self.spec.session is not None:
             self.where = look(self.spec.cwd)
         self.card = register(self.root, self.host, self.spec, self.where, self.is_live)
+        call_process(f"peer {self.card.name}")
         self.directory = config.peer_dir(self.root, self.card.id)
         lock = await own_lock(self.directory)
         if lock is None:
@@ -130,9 +132,7 @@ class Sidecar:
     def _open_log(self) -> LogStore:
         log = LogStore(self.root)
         if log.set_aside:
-            self.warn(
-                f"the damaged file log.db was set aside as {log.set_aside}: notes, claims and tasks begin anew"
-            )
+            self.warn(f"{about('file log.db', log.set_aside)}: notes, claims and tasks begin anew")
         return log
 
     def _not_needed(self) -> None:
@@ -353,6 +353,7 @@ class Sidecar:
 
     def _use(self, card: Card) -> None:
         self.card = card
+        call_process(f"peer {card.name}")
         self.changed()
         self.post.engine.card = card
         self.post.put(Renamed(card))
@@ -365,6 +366,7 @@ class Sidecar:
         while True:
             await asyncio.sleep(TICK)
             self._ticks += 1
+            self.keeper.look()
             try:
                 self._look_around()
                 self._wrong = ""

@@ -219,7 +219,7 @@ def client_says(client: int) -> dict[str, Any]:
     try:
         with open(os.path.join(folder, "sessions", f"{client}.json"), encoding="utf-8") as file:
             said = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -70,8 +71,8 @@ class Kept:
 
     @property
     def cmd(self) -> str:
-        """Its command as one line."""
-        return one_line(" ".join(self.job.argv))
+        """Its command as one line, as a shell would read it."""
+        return one_line(shlex.join(self.job.argv))
 
     def line(self) -> str:
         """How far it is, or the last thing it said."""

@@ -85,7 +85,8 @@ class Teller:
     def _remember(self, post: Post, ended: Sequence[Kept]) -> None:
         """What was said by whoever was this peer before, and ended before that could be noted."""
         if any(one.job.id not in self._said for one in ended):
-            said = [message.body for message, _ in post.mailbox.sent(BEFORE) if message.kind == Kind.DONE]
+            rows = post.mailbox.sent(BEFORE, own=True)
+            said = [message.body for message, _ in rows if message.kind == Kind.DONE]
             self._said.update(one.job.id for one in ended if any(body.endswith(_where(one)) for body in said))
 
     def _listeners(self, me: Card, one: Kept) -> tuple[Card, ...]:

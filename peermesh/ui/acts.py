@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from peermesh.core.clean import span
 from peermesh.ui import values
+from peermesh.ui.values import Claim, Job, Task
 
 # A message is waited for until it is on its recipient's disk; whom nobody answers for, it is queued.
 SAFE = 3.0  # seconds
+
+
+# What is done with a value that has to be such that it can be done; all else always can be.
+NEEDS: Mapping[str, Callable[[object], bool]] = {
+    "release": lambda one: isinstance(one, Claim) and one.mine,
+    "ask": lambda one: isinstance(one, Claim) and not one.mine,
+    "take": lambda one: isinstance(one, Task) and one.state == "open",
+    "done": lambda one: isinstance(one, Task) and one.state in ("open", "taken"),
+    "drop": lambda one: isinstance(one, Task) and one.state in ("open", "taken"),
+    "reopen": lambda one: isinstance(one, Task) and one.state != "open",
+    "stop": lambda one: isinstance(one, Job) and one.state == "running",
+    "log": lambda one: isinstance(one, Job),
+}
+
+
+def good(action: str, value: object) -> bool:
+    """Whether *action* can be done with *value*."""
+    return NEEDS[action](value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +58,11 @@ class Word:
 def send(to: str, text: str) -> Act:
     """Say something to a session or a group."""
     return Act("send", {"to": to, "body": text, "wait": "safe", "within": SAFE})
+
+
+def ask(to: str, text: str) -> Act:
+    """Ask a session something."""
+    return Act("send", {"to": to, "body": text, "kind": "question", "wait": "safe", "within": SAFE})
 
 
 def reply(message: str, text: str) -> Act:
@@ -91,6 +115,8 @@ def said(act: Act, answer: Mapping[str, Any]) -> Word:
         host = values.short(answer.get("waits_for_host"))
         unsure = f", tentatively: {host} is out of reach" if host else ""
         return Word(f"✓ {values.short(row.get('id'))} {act.done}{unsure}")
+    if answer.get("kind") == "watch":
+        return Word(f"✓ process {answer.get('pid')} is no longer watched")
     return Word(f"✓ {act.fields.get('job', '')} {act.done}".replace("  ", " "))
 
 

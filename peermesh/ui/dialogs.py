@@ -116,6 +116,28 @@ class Letter(TextArea):
         self.insert("\n")
 
 
+class Line(Input):
+    """A text of one line.
+
+    Args:
+        blank: what it is for.
+        then: the word for what Enter does.
+    """
+
+    def __init__(self, blank: Blank, then: str) -> None:
+        known = SuggestFromList(blank.known, case_sensitive=False) if blank.known else None
+        super().__init__(
+            blank.value,
+            blank.hint,
+            id=blank.name,
+            suggester=known,
+            compact=True,
+            select_on_focus=False,
+        )
+        self._bindings.key_to_bindings.pop("enter", None)
+        self._bindings.bind("enter", "submit", then)
+
+
 class Form(ModalScreen[dict[str, str] | None]):
     """Blanks to fill in; ends with what was filled in, or nothing.
 
@@ -139,19 +161,12 @@ class Form(ModalScreen[dict[str, str] | None]):
         with Vertical(id="box") as box:
             box.border_title = Content(self._title)
             for blank in self._blanks:
-                yield Label(blank.label, markup=False)
+                then = self._verb if blank is self._blanks[-1] else "Next"
+                yield Label(blank.label if blank.large else f"{blank.label}   (enter: {then})", markup=False)
                 if blank.large:
                     yield Letter(blank.value, id=blank.name, placeholder=blank.hint, compact=True)
                 else:
-                    known = SuggestFromList(blank.known, case_sensitive=False) if blank.known else None
-                    yield Input(
-                        blank.value,
-                        blank.hint,
-                        id=blank.name,
-                        suggester=known,
-                        compact=True,
-                        select_on_focus=False,
-                    )
+                    yield Line(blank, then)
             with Horizontal(id="buttons"):
                 yield Button(self._verb, id="yes", variant="primary", compact=True)
                 yield Button("Cancel", id="no", compact=True)

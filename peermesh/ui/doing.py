@@ -1,25 +1,18 @@
-"""What the keys of the panel do: forms are opened, acts are asked, texts are read in full."""
+"""What the keys of the panel do: forms are opened, acts are asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Callable
+from typing import Any
 
-from textual import work
 from textual.binding import Binding
-from textual.content import Content
-from textual.screen import Screen
 
-from peermesh.errors import PeerError
-from peermesh.ui import acts, detail, values
-from peermesh.ui.acts import Act, Word
-from peermesh.ui.dialogs import Blank, Form, Keys, Picker, Reading, Sure
+from peermesh.ui import acts
+from peermesh.ui.acts import NEEDS, Act, Word, good
+from peermesh.ui.asking import Asks
+from peermesh.ui.dialogs import Blank, Form, Keys, Picker, Sure
 from peermesh.ui.panes import Pane
 from peermesh.ui.values import Claim, Item, Job, Session, Task
-
-if TYPE_CHECKING:
-    from peermesh.ui.app import PeerApp
-    from peermesh.ui.model import Model
 
 GROUPS = ("@repo", "@all")
 
@@ -39,22 +32,8 @@ EVERYWHERE = (
 )
 
 
-class Doing(Screen[None]):
+class Doing(Asks):
     """The part of the panel's screen that acts."""
-
-    model: Model
-    NAMES: ClassVar[dict[str, str]] = {
-        "r": "reply",
-        "s": "send",
-        "x": "stop",
-        "l": "log",
-        "t": "take",
-        "d": "done",
-    }
-
-    def pane(self, name: str = "") -> Pane:
-        """The list of that name."""
-        raise NotImplementedError
 
     def narrow(self, **change: Any) -> None:
         """Change the filter."""
@@ -64,86 +43,6 @@ class Doing(Screen[None]):
     def panes(self) -> list[Pane]:
         """All lists."""
         raise NotImplementedError
-
-    @property
-    def _peer(self) -> PeerApp:
-        return cast("PeerApp", self.app)
-
-    # ------------------------------------------------------------ asking
-
-    @work(thread=True, group="act")
-    def act(self, act: Act) -> None:
-        """Ask it, and tell what became of it."""
-        try:
-            word = acts.said(act, self._peer.ask(act.do, act.fields))
-        except PeerError as wrong:
-            word = Word(f"✗ {values.short(wrong)}", bad=True)
-        self.app.call_from_thread(self.tell, word)
-
-    def tell(self, word: Word) -> None:
-        """Say it at the edge of the screen."""
-        self.notify(
-            word.text,
-            severity="warning" if word.bad else "information",
-            timeout=8 if word.bad else 4,
-            markup=False,
-        )
-
-    @work(thread=True, group="read")
-    def look(
-        self,
-        page: Reading,
-        do: str,
-        fields: Mapping[str, Any],
-        show: Callable[[Mapping[str, Any]], Content],
-        *,
-        end: bool = False,
-    ) -> None:
-        """Ask for what is read, and put it on the page."""
-        try:
-            text = show(self._peer.ask(do, fields, shown=self.model.picture.person))
-        except PeerError as wrong:
-            text = Content.assemble(("✗ ", "$accent"), values.short(wrong))
-        self.app.call_from_thread(_fill, page, text, end=end)
-
-    # ------------------------------------------------------------ reading
-
-    def read(self, value: Any) -> None:
-        """Show a value in full; what the panel does not have of it is asked for."""
-        if value is None:
-            return
-        keys = self._keys(value)
-        page = Reading(detail.title(value), detail.full(value), keys)
-        self.app.push_screen(page, self._next)
-        if isinstance(value, Item) and value.message:
-            self.look(page, "read", {"message": value.id}, detail.message)
-        elif isinstance(value, Item) and value.kind in ("note", "discovery"):
-            self.look(page, "notes", {"most": 1_000}, lambda answer: detail.note(value, answer))
-        elif isinstance(value, Task):
-            fields = {"task": value.id, "all": True}
-            self.look(page, "tasks", fields, lambda answer: detail.history(value, answer))
-        elif isinstance(value, Job):
-            self.look(page, "jobs", {"job": value.id}, lambda answer: detail.tails(value, answer))
-
-    @staticmethod
-    def _keys(value: Any) -> Sequence[tuple[str, str]]:
-        """What can be done with a value that is read."""
-        if isinstance(value, Item) and value.message:
-            return (("r", "Reply"),)
-        if isinstance(value, Task):
-            return (("t", "Take"), ("d", "Done"))
-        if isinstance(value, Job):
-            return (("l", "Log"), ("x", "Stop"))
-        if isinstance(value, Claim):
-            return (("x", "Release"),) if value.mine else (("s", "Ask"),)
-        return (("s", "Send"),)
-
-    def _next(self, letter: str | None) -> None:
-        name = self.NAMES.get(letter or "")
-        if name == "stop" and isinstance(self.pane().value, Claim):
-            name = "release"
-        if name:
-            getattr(self, f"action_{name}")()
 
     # ------------------------------------------------------------ saying
 
@@ -169,6 +68,18 @@ class Doing(Screen[None]):
         who = pane.who(value) if value is not None else ""
         mine = getattr(value, "mine", False) or who == self.model.picture.me
         self._send("Send", "" if mine else who, lambda said: acts.send(said["to"], said["text"]))
+
+    def action_ask(self) -> None:
+        """Ask whoever holds what is chosen."""
+        value = self.pane().value
+        if not isinstance(value, Claim) or value.mine:
+            return
+        blanks = [
+            Blank("to", "To", value.by, "a session", known=tuple(self.model.people())),
+            Blank("text", "Question   (ctrl+j: new line)", hint="enter asks it", large=True),
+        ]
+        form = Form(f"Ask about {value.path}", blanks, "Ask")
+        self._form(form, lambda said: acts.ask(said["to"], said["text"]))
 
     def action_reply(self) -> None:
         """Answer what is chosen; what is no message is answered by one."""
@@ -202,9 +113,7 @@ class Doing(Screen[None]):
     def action_release(self) -> None:
         """Let go the claim that is chosen."""
         value = self.pane().value
-        if isinstance(value, Claim) and not value.mine:
-            self.tell(Word(f"{value.path} is held by {value.by}; s asks for it", bad=True))
-        elif isinstance(value, Claim):
+        if isinstance(value, Claim):
             self.act(acts.release(value.path))
 
     def action_take(self) -> None:
@@ -231,7 +140,8 @@ class Doing(Screen[None]):
     def _close(self, act: str, verb: str) -> None:
         value = self.pane().value
         if isinstance(value, Task):
-            blanks = [Blank("why", "A word about it", hint="merged as 4f1c2aa", needed=False)]
+            hint = "merged as 4f1c2aa" if act == "done" else "the page is going away"
+            blanks = [Blank("why", "A word about it", hint=hint, needed=False)]
             form = Form(f"{verb}: {value.id} {value.title}", blanks, verb)
             self._form(form, lambda said: acts.task(act, value.id, said["why"]))
 
@@ -245,28 +155,31 @@ class Doing(Screen[None]):
         value = self.pane().value
         if not isinstance(value, Job):
             return
-        if value.state != "running":
-            self.tell(Word(f"{value.id} has ended", bad=True))
+        if not good("stop", value):  # it ended while its text was read
+            self.action_why_not()
             return
 
         def answered(yes: bool | None) -> None:
             if yes:
                 self.act(acts.stop(value.id))
 
-        self.app.push_screen(Sure(f"Stop {value.name or value.id}?\n{value.command}", "Stop"), answered)
+        words = ("Watch", "no longer?", "No longer") if value.kind == "watch" else ("Stop", "?", "Stop")
+        question = f"{words[0]} {value.name or value.id}{'' if words[1] == '?' else ' '}{words[1]}"
+        self.app.push_screen(Sure(f"{question}\n{value.command}", words[2]), answered)
 
-    def action_log(self) -> None:
-        """Read what the chosen job wrote, as it grows."""
+    def action_why_not(self) -> None:
+        """A key that is not good for what is chosen."""
         value = self.pane().value
-        if not isinstance(value, Job):
-            return
+        if isinstance(value, Claim) and not value.mine:
+            self.tell(Word(f"{value.path} is held by {value.by}; s asks for it", bad=True))
+        elif isinstance(value, Task):
+            self.tell(Word(f"{value.id} is {value.state}", bad=True))
+        elif isinstance(value, Job) and value.state != "running":
+            self.tell(Word(f"{value.id} has ended", bad=True))
 
-        def fill() -> None:
-            self.look(page, "job_log", {"job": value.id, "after": None}, _log, end=True)
-
-        page = Reading(f"log of {value.id} {value.name}", Content("…"), (("x", "Stop"),), fill)
-        self.app.push_screen(page, self._next)
-        fill()
+    def able(self, action: str) -> bool:
+        """Whether *action* is good for what is chosen."""
+        return action not in NEEDS or good(action, self.pane().value)
 
     # ------------------------------------------------------------ choosing
 
@@ -307,15 +220,3 @@ class Doing(Screen[None]):
 def _bound(pane: Pane) -> list[tuple[str, str]]:
     """The keys of a list and what they do."""
     return [(one.key, one.tooltip or one.description) for one in pane.BINDINGS if isinstance(one, Binding)]
-
-
-def _log(answer: Mapping[str, Any]) -> Content:
-    host = values.short(answer.get("host"))
-    if host:
-        return Content(f"its log is on {host}")
-    return Content(values.long(answer.get("text")) or "nothing yet")
-
-
-def _fill(page: Reading, text: Content, *, end: bool) -> None:
-    if page.is_attached:
-        page.fill(text, end=end)

@@ -95,13 +95,27 @@ TASKS = {
 }
 
 
+# A job that ended, in the feed; one that began looks as its kind does.
+ENDS = {
+    "fine": Cell("✓ job", "blue"),
+    "failed": Cell("✗ job", "orange"),
+    "unknown": Cell("? job", "plain"),
+}
+
+
 def kind(item: Item) -> Cell:
     """What an item of the feed is, as a mark and a word."""
+    if item.kind == "job" and item.state in ENDS:
+        return ENDS[item.state]
     return KINDS.get(item.kind) or Cell(f"  {item.kind}")
 
 
 # What became of a message of ours.
 STATES = {"queued": "…", "safe": "✓", "held": "⏸", "shown": "✓✓", "refused": "✗"}
+
+
+# What somebody did with a task.
+DID = {"open": "added", "taken": "took", "done": "finished", "reopened": "put back"}
 
 
 def happened(one: Item) -> str:
@@ -117,9 +131,10 @@ def happened(one: Item) -> str:
     if one.kind in ("edit", "joined", "left"):
         return f"{one.path} on {first}".strip() if first else one.path
     if one.kind == "task":
-        return f"{one.state} {one.id[:4]}: {first}"
+        given = one.state == "taken" and one.to not in ("", one.who)
+        return f"{'gave' if given else DID.get(one.state, one.state)} {one.id[:4]}: {first}"
     if one.kind == "job":
-        return f"{one.state}: {first}"
+        return f"started {first}" if one.state == "running" else first
     return f"{first} ({one.path})" if one.path else first
 
 
@@ -150,7 +165,7 @@ def job(one: Job) -> Cell:
         return Cell(f"✗ {one.signal}", "orange")
     if one.code is None:
         return Cell("? ended", "plain")
-    return Cell("✓ ended", "blue") if one.code == 0 else Cell(f"✗ exit {one.code}", "orange")
+    return Cell("✓ done", "blue") if one.code == 0 else Cell(f"✗ exit {one.code}", "orange")
 
 
 def since(when: float) -> str:

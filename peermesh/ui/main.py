@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from peermesh.ui import detail, looks
-from peermesh.ui.acts import Word
+from peermesh.ui.acts import NEEDS, Word
 from peermesh.ui.doing import Doing
 from peermesh.ui.door import Line, News, Told
 from peermesh.ui.looks import BLUE, DIM, ORANGE
@@ -54,6 +54,9 @@ class Panel(Doing, Screen[None]):
         Binding("z", "zoom", "One/all", show=False),
         Binding("w", "note", "Note", show=False),
         Binding("escape", "clear", "Show all", show=False),
+        Binding("tab", "turn(1)", "Next list", show=False),
+        Binding("shift+tab", "turn(-1)", "List before", show=False),
+        *(Binding(letter, "why_not", show=False) for letter in "xtdu"),
         Binding("question_mark", "keys", "Keys", key_display="?"),
         Binding("q", "app.quit", "Quit"),
         *(
@@ -67,6 +70,7 @@ class Panel(Doing, Screen[None]):
         self.model = Model()
         self.line = Line(up=False, why="looking for the sidecar")
         self._active = "sessions"
+        self._able: frozenset[str] = frozenset()  # what is good for what is chosen, as the footer shows it
         self._one = False
 
     # ------------------------------------------------------------ what is on it
@@ -180,6 +184,10 @@ class Panel(Doing, Screen[None]):
         if box.border_title != title.markup:
             box.border_title = title
         _update(self.query_one("#chosen", Static), detail.full(value) if value is not None else Content(""))
+        able = frozenset(action for action in NEEDS if self.able(action))
+        if able != self._able:
+            self._able = able
+            self.refresh_bindings()
 
     # ------------------------------------------------------------ where one is
 
@@ -205,6 +213,16 @@ class Panel(Doing, Screen[None]):
         self._active = name
         self._mark()
         self.pane().focus()
+
+    def action_turn(self, by: int) -> None:
+        """Go to the next list, also where only one is seen at a time; from elsewhere back to the one that is used."""
+        names = [str(pane.id) for pane in self.panes]
+        at = names.index(self._active)
+        self.action_open(names[(at + by * isinstance(self.focused, Pane)) % len(names)])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether a key does something with what is chosen: only then the footer shows it."""
+        return self.able(action)
 
     def _mark(self) -> None:
         for pane in self.panes:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from peermesh.core.clean import called
 from peermesh.ui import looks
 from peermesh.ui.detail import Value
 from peermesh.ui.looks import cell
@@ -141,7 +142,7 @@ class Claims(Pane):
     EMPTY = "Nobody holds anything here. c claims a path."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "screen.release", "Release"),
-        Binding("s", "screen.send", "Ask"),
+        Binding("s", "screen.ask", "Ask"),
     ]
 
     def __init__(self) -> None:
@@ -181,7 +182,7 @@ class Tasks(Pane):
         Binding("t", "screen.take", "Take"),
         Binding("d", "screen.done", "Done"),
         Binding("n", "screen.new_task", "New"),
-        Binding("u", "screen.reopen", "Put back", show=False),
+        Binding("u", "screen.reopen", "Put back"),
         Binding("x", "screen.drop", "Drop", show=False),
     ]
 
@@ -236,7 +237,7 @@ class Jobs(Pane):
     @staticmethod
     def _row(one: Job) -> Row:
         by = "you" if one.mine else f"{one.by}@{one.host}" if one.host else one.by
-        what = one.command if one.name in ("", one.command) else f"{one.name}: {one.command}"
+        what = called(one.name, one.command)
         state = looks.job(one)
         cells = (cell(one.id, "dim"), state, cell(looks.took(one), "dim"), cell(by), cell(what, "strong"))
         return Row(cells, cell(one.line, "dim"))

@@ -12,6 +12,8 @@ from peermesh.core.clean import clean, line
 LINE = 300  # characters
 # A text of the feed that the panel keeps; `read` brings the rest.
 TEXT = 4_000  # characters
+# Of a time or a length of time: thirty thousand years.
+MOST = 1e12  # seconds
 
 V = TypeVar("V")
 
@@ -150,8 +152,10 @@ def address(name: object, host: object) -> str:
 
 
 def _number(given: object) -> float:
-    """A number as the door gave it; 0 for what is none."""
-    return float(given) if isinstance(given, (int, float)) and not isinstance(given, bool) else 0.0
+    """A number as the door gave it; 0 for what is none, and for one that no clock shows."""
+    if isinstance(given, (int, float)) and not isinstance(given, bool) and -MOST < given < MOST:
+        return float(given)
+    return 0.0
 
 
 def _words(given: object, most: int) -> tuple[str, ...]:
@@ -205,7 +209,7 @@ def item(row: Mapping[str, Any]) -> Item:
         text=long(row.get("text"))[:TEXT],
         id=short(row.get("id"), 60),
         path=short(row.get("path")),
-        state=short(row.get("state"), 40),
+        state=short((row.get("what") if kind == "job" else "") or row.get("state"), 40),
     )
 
 

@@ -232,7 +232,7 @@ def test_the_standard_library_comes_first(box: Box) -> None:
     for name in ("peermesh/__init__.py", "peermesh/hooks/__init__.py"):
         (box.root / name).touch()
     (box.root / "json.py").write_text("raise SystemExit(9)")
-    lane = "import json, sys\ndef main(event): print(json.dumps([event, sys.argv[1]])); return 0"
+    lane = "import json, sys\ndef main(event): print(json.dumps([event, sys.argv[1]]), flush=True); return 0"
     (box.root / "peermesh" / "hooks" / "lane.py").write_text(lane)
     plugin.write(str(box.home), sys.executable, str(box.root))
     done = box.run(payload.START)

@@ -10,6 +10,14 @@ import time
 from peermesh.jobs import foreground, program, record
 
 
+def followed(one: foreground.Foreground, wanted: foreground.Wanted) -> int:
+    """The exit code of *wanted*; does not return if a signal ended it."""
+    code = one.run(wanted)
+    if one.sign:
+        one.die()
+    return code
+
+
 def main(root: str, *words: str) -> int:
     """Run *words* as a job of the state directory *root*; its directory is put into the file ``ROOT/newest``."""
     detached = words[0] == "--detach"
@@ -29,7 +37,7 @@ def main(root: str, *words: str) -> int:
         if detached:
             print(foreground.detach(near, wanted))
             return 0
-        return foreground.Foreground(near).run(wanted)
+        return followed(foreground.Foreground(near), wanted)
     except foreground.CannotRunError as wrong:
         print(wrong, file=sys.stderr)
         return program.exit_code(wrong)

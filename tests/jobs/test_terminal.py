@@ -79,11 +79,11 @@ def test_keys_one_by_one(screen: Screens) -> None:
 
 
 def test_ctrl_c(bench: Bench, screen: Screens) -> None:
-    """It ends the program, and so the command, with 130."""
+    """It ends the program, and so the command, which dies of it too."""
     one = screen("echo ready; exec sleep 120")
     one.until(b"ready")
     one.type(b"\x03")
-    assert one.end() == 130
+    assert one.end() == -signal.SIGINT
     assert one.in_order
     assert bench.job.end().signal == "SIGINT"
 
@@ -93,7 +93,38 @@ def test_ctrl_backslash(bench: Bench, screen: Screens) -> None:
     one = screen("ulimit -c 0; echo ready; exec sleep 121")
     one.until(b"ready")
     one.type(b"\x1c")
-    assert one.end() == 128 + signal.SIGQUIT
+    assert one.end() == -signal.SIGQUIT
+
+
+@pytest.mark.parametrize("shell", [["bash", "--norc", "-ic"], ["bash", "-c"], ["sh", "-c"]])
+def test_ctrl_c_ends_a_shells_loop(bench: Bench, shell: list[str]) -> None:
+    """Of a person's shell, which sees what the command died of, and of a script, which waits for its own Ctrl-C."""
+    inner = shlex.join(str(word) for word in bench.words("sh", "-c", "echo ready; exec sleep 120"))
+    one = Screen([*shell, f"for i in 1 2 3; do {inner}; done; echo after"], bench.env, bench.work)
+    try:
+        one.until(b"ready")
+        one.type(b"\x03")
+        one.end()
+        assert one.shown.count(b"ready") == 1
+        assert b"after" not in one.shown
+    finally:
+        one.close()
+
+
+def test_ctrl_c_that_the_program_outlives(bench: Bench) -> None:
+    """Who handles it and ends by itself lets the loop go on."""
+    inner = shlex.join(
+        str(word)
+        for word in bench.words("sh", "-c", "trap 'exit 3' INT; echo ready; while :; do sleep 0.1; done")
+    )
+    one = Screen(["sh", "-c", f"{inner}; echo after=$?"], bench.env, bench.work)
+    try:
+        one.until(b"ready")
+        one.type(b"\x03")
+        assert one.end() == 0
+        assert b"after=3" in one.shown
+    finally:
+        one.close()
 
 
 def test_ctrl_z(bench: Bench, screen: Screens) -> None:
@@ -107,7 +138,7 @@ def test_ctrl_z(bench: Bench, screen: Screens) -> None:
         shell.until(b"ready")
         pid = bench.job.pid
         shell.type(b"\x1a")
-        shell.until(b"stopped=")
+        shell.until(b"stopped=148")
         assert state_of(pid) == "T"
         shell.type(b"\n")
         until(lambda: state_of(pid) != "T", "it to go on")
@@ -117,6 +148,15 @@ def test_ctrl_z(bench: Bench, screen: Screens) -> None:
         shell.end()
     finally:
         shell.close()
+
+
+def test_ctrl_z_where_no_shell_could_go_on(screen: Screens) -> None:
+    """The command without a shell above it is not stopped, nor is its program for long."""
+    one = screen("echo ready; read x; echo got $x; exit 5")
+    one.until(b"ready")
+    one.type(b"\x1a")
+    one.type(b"word\n")
+    assert one.end() == 5
 
 
 def test_the_window_is_closed(bench: Bench, screen: Screens) -> None:
@@ -167,7 +207,7 @@ def test_a_pipeline_keeps_colours_of_stderr(bench: Bench, screen: Screens) -> No
     assert os.read(read, 100) == b"yes\n"
     os.close(read)
     one.type(b"\x03")
-    assert one.end() == 130
+    assert one.end() == -signal.SIGINT
     end = bench.job.end()
     assert (end.stdout, end.stderr[0]) == (("yes",), "seen")
 

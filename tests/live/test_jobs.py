@@ -268,7 +268,11 @@ def test_watching_is_given_up(home: Home, session: Sessions) -> None:
     """The process goes on, and nothing is told of it."""
     one = session("one")
     job = one.ask("job_begin", cwd=str(one.cwd), kind="watch", pid=one.client.pid, argv=["x"])["id"]
-    assert one.ask("job_stop", cwd=str(one.cwd), job=job) == {"stopping": job}
+    assert one.ask("job_stop", cwd=str(one.cwd), job=job) == {
+        "stopping": job,
+        "kind": "watch",
+        "pid": one.client.pid,
+    }
     assert row(one, job)["why"] == "nobody waits for it any more"
     assert is_there(one.client.pid)
     with pytest.raises(Exception, match="has ended already"):
@@ -317,13 +321,13 @@ def test_log_progress_and_stop(session: Sessions) -> None:
         return one.ask("job_log", cwd=str(one.cwd), job=job, after=after)
 
     until(lambda: log()["after"] == 13, "its words")
-    assert log() == {"text": "ab\nhalf\n", "after": 13, "ended": False, "host": ""}
-    assert log(8) == {"text": "half\n", "after": 13, "ended": False, "host": ""}
+    assert log() == {"job": job, "text": "ab\nhalf\n", "after": 13, "ended": False, "host": ""}
+    assert log(8) == {"job": job, "text": "half\n", "after": 13, "ended": False, "host": ""}
     until(lambda: row(one, job)["line"] == "half", "its progress")
     one.ask("job_stop", cwd=str(one.cwd), job=job)
     assert "ended with exit code 9" in until_told(one, job)
     assert row(one, job)["stdout"][-1] == "bye"
-    assert log(13) == {"text": "bye\n", "after": 17, "ended": True, "host": ""}
+    assert log(13) == {"job": job, "text": "bye\n", "after": 17, "ended": True, "host": ""}
 
 
 def test_what_is_no_job(home: Home, session: Sessions) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ import pytest
 from peermesh.jobs import record
 
 from .actors import Actor, Person
+from .actors import run as start
 from .conftest import Sessions
-from .home import Home, send_signal, state_of, until
+from .home import PYTHON, Home, send_signal, state_of, until
 
 SUPERVISOR = b"peermesh.jobs.supervisor"
 
@@ -138,6 +140,12 @@ def test_what_cannot_be_run(person: Person, words: list[str], code: int, why: st
     assert jobs(person) == []
 
 
+def test_the_command_dies_of_the_same_signal(person: Person) -> None:
+    """So that whoever started it sees what its command died of; an exit code above 128 is none."""
+    assert person.peer("run", "--", "sh", "-c", "kill -TERM $$").code == -signal.SIGTERM
+    assert person.peer("run", "--", "sh", "-c", "exit 143").code == 143
+
+
 def test_words_of_the_command_are_its_own(person: Person) -> None:
     """Options behind the command are the command's, with and without --."""
     assert person.peer("run", "echo", "--detach", "-x").out == "--detach -x\n"
@@ -156,14 +164,65 @@ def test_jobs_show_log_stop(person: Person) -> None:
     assert person.ok("jobs", "log", job) == "begun\n"
     follower = person.start_peer("jobs", "log", "-f", job)
     assert person.ok("jobs", "stop", job) == f"✓ {job} is told to end\n"
-    out, _ = follower.communicate(timeout=10)
+    out, err = follower.communicate(timeout=10)
     assert (follower.returncode, out) == (0, b"begun\n")
+    assert err.startswith(b"slow: SIGTERM after ")
     assert "SIGTERM" in one_told(person)["body"]
     assert "SIGTERM" in person.ok("jobs")
     shown = person.peer("jobs", "show", job, "--json").json
     assert (shown["signal"], shown["stdout"], shown["name"]) == ("SIGTERM", ["begun"], "slow")
     assert person.peer("jobs", "log", job, "--json").json["text"] == "begun\n"
     assert person.peer("jobs", "show", "zzzzzz").code == 3
+
+
+def test_jobs_by_name_and_by_first_letters(person: Person) -> None:
+    """Two that run under one name are told apart before one is stopped; an id goes by its first letters."""
+    ids = [
+        person.peer("run", "-d", "--json", "--name", "dev", "--", "sh", "-c", "echo it; exec sleep 133").json[
+            "id"
+        ]
+        for _ in range(2)
+    ]
+    until(lambda: [one["line"] for one in jobs(person)] == ["it", "it"], "both")
+    refused = person.peer("jobs", "stop", "dev")
+    assert refused.code == 3
+    assert all(f"{one} (dev)" in refused.err for one in ids)
+    assert [one["state"] for one in jobs(person)] == ["running", "running"]
+    assert person.peer("jobs", "log", "dev", "--json").json["job"] == ids[1]
+    assert person.peer("jobs", "show", ids[0][:5], "--json").json["id"] == ids[0]
+    person.ok("jobs", "stop", ids[0][:5])
+    until(lambda: len(told(person)) == 1, "its end")
+    assert person.ok("jobs", "stop", "dev") == f"✓ {ids[1]} is told to end\n"
+
+
+def test_a_command_is_shown_as_it_is_typed(person: Person) -> None:
+    """With its quoting, wherever it is shown as text; its result stands before it."""
+    assert person.peer("run", "--", "sh", "-c", "echo hi; exit 2").code == 2
+    message = one_told(person)
+    assert "sh -c 'echo hi; exit 2' ended with exit code 2" in message["body"]
+    assert "command  sh -c 'echo hi; exit 2'" in person.ok("jobs", "show", jobs(person)[0]["id"])
+    until(lambda: "✗ exit 2 after" in person.ok("log"), "the line of its end")
+    assert "s: sh -c 'echo hi; exit 2'" in person.ok("log")
+
+
+def test_what_one_told_oneself_is_opened(person: Person, session: Sessions) -> None:
+    """The end of a job of one's own stands in both boxes: it is read, counted as read, and answered."""
+    for one in (person, session("a")):
+        assert one.peer("run", "--name", "build", "--", "true").code == 0
+        ident = one_told(one)["id"]
+        assert "build ended with exit code 0" in one.ok("read", ident)
+        assert told(one) == []
+        assert "build ended with exit code 0" in one.ok("read", ident)
+        assert one.peer("reply", ident, "well done").code == 0
+
+
+def test_input_of_a_detached_job(person: Person) -> None:
+    """What is piped into it is not given to it, which is said."""
+    command = [str(Path(PYTHON).with_name("peer")), "run", "-d", "--", "cat"]
+    done = start(command, person.env, person.cwd, b"hello\n")
+    assert (done.code, done.err.count("\n")) == (0, 1)
+    assert "standard input is not given to a detached job" in done.err
+    assert start(command, person.env, person.cwd).err == ""
 
 
 def test_a_supervisor_that_dies_is_told(person: Person) -> None:
@@ -191,6 +250,12 @@ def test_watch(person: Person, session: Sessions) -> None:
     process.kill()
     process.wait()
     assert "dev server" in one_told(one)["body"]
+    other = subprocess.Popen(["sleep", "134"])
+    job = person.peer("watch", str(other.pid), "--json").json["id"]
+    assert person.ok("jobs", "stop", job) == f"✓ {job}: process {other.pid} is no longer watched\n"
+    assert other.poll() is None
+    other.kill()
+    other.wait()
     gone = person.peer("watch", str(process.pid))
     assert gone.code == 2
     assert "no process" in gone.err

@@ -140,7 +140,7 @@ class StubPost:
 
     def said(self) -> list[Message]:
         """What is on disk."""
-        return [message for message, _ in self.mailbox.sent(100)]
+        return [message for message, _ in self.mailbox.sent(100, own=True)]
 
 
 def teller(log: list[str] | None = None) -> Teller:

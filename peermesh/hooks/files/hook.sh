@@ -34,9 +34,10 @@ Wait) # One that an earlier turn armed still waits.
 esac
 python=@PYTHON@ root=@ROOT@
 [ -x "$python" ] && [ -e "$root/peermesh/hooks/lane.py" ] || exit 0
-# What goes wrong from here on is the lane's to note; what it could not, nobody is told of.
+# What goes wrong from here on is the lane's to note; what it could not, nobody is told of. The lane flushes what it
+# says; an interpreter that tidies up first would cost 1 ms more.
 exec "$python" -I -S -X utf8 -c 'import os, sys
 sys.excepthook = lambda *wrong: os._exit(0)
 sys.path.append(sys.argv[1])
 from peermesh.hooks.lane import main
-sys.exit(main(sys.argv[2]))' "$root" "$1"
+os._exit(main(sys.argv[2]))' "$root" "$1"

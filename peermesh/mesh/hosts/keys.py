@@ -23,7 +23,7 @@ def host_keys(root: str) -> tuple[bytes, bytes]:
         with open(path, encoding="ascii") as file:
             secret = bytes.fromhex(json.load(file)["secret"])
         return public_of(secret), secret
-    except (ValueError, KeyError, TypeError) as wrong:
+    except (ValueError, KeyError, TypeError, RecursionError) as wrong:
         raise StoreBroken(
             f"{path} holds no key. Delete it to get a new one; then every other host has to be paired again"
         ) from wrong

@@ -107,7 +107,8 @@ def check_address(text: str) -> str:
     """
     host, port = _parted(text)
     number = ":" in host or bool(_DOTTED.fullmatch(host))
-    spelled = _is_ip(host) if number else bool(_NAME.fullmatch(host))
+    zone = host.partition("%")[2] or "any"  # an interface's name, which the library does not look at
+    spelled = _is_ip(host) and bool(_NAME.fullmatch(zone)) if number else bool(_NAME.fullmatch(host))
     if not spelled or (port is not None and not (_PORT.fullmatch(port) and 0 < int(port) < 65_536)):
         raise BadUsage(
             f"{text[:80]!r} is no address; write 192.168.1.20, desk.example:7337 or [fd00::2]:7337"

@@ -20,6 +20,7 @@ from typing import Any, Self
 import msgpack
 
 from peermesh.errors import BadFrame
+from peermesh.mesh.fields import named
 
 VERSION = 1
 
@@ -115,7 +116,7 @@ def decode(body: bytes) -> tuple[str, list[Any]]:
     if len(fields) < 2 or not isinstance(fields[1], str):
         raise BadFrame("a message without version and kind")
     if type(fields[0]) is not int or fields[0] != VERSION:
-        raise BadFrame(f"a message of version {str(fields[0])[:20]}, not {VERSION}")
+        raise BadFrame(f"a message of version {named(fields[0])}, not {VERSION}")
     kind, rest = fields[1], fields[2:]
     checks = _SHAPES.get(kind)
     if checks is None or len(checks) != len(rest):
