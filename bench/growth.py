@@ -1,7 +1,7 @@
 """Whether sidecars grow: memory, threads, descriptors and files, of some that talk and of some that are idle.
 
 Takes an hour and prints a row every twelfth part of it. BENCH_MINUTES: how long; BENCH_PAUSE: seconds between two
-rounds of talk (a message, the three hooks of a turn, and at every second a claim, a note, an edit and a release).
+rounds of talk (a message, the three hooks of a turn, and at every tenth a claim, a note, an edit and a release).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PAUSE = float(os.environ.get("BENCH_PAUSE", "0.5"))  # seconds
 ROWS = 12
 EACH = 5  # sessions of either kind
 KINDS = ("idle", "talking")
-EVERY = 2  # rounds
+EVERY = 10  # rounds
 BODY = "The build is green again; the two failing tests were the fixture's clock. " * 4
 
 

@@ -200,8 +200,11 @@ class Commons:
 
     def _follow_poke(self) -> None:
         self._crowd, self._looked = None, asyncio.get_running_loop().time()
-        self.look()
-        self.jobs.poked()
+        try:
+            self.look()
+            self.jobs.poked()
+        except PeerError as wrong:  # the look of the next second sees it
+            self._sidecar.log(f"{self.card.name}: {wrong}")
         if self._sidecar.keeper.holds:
             self._sidecar.keeper.nudged()
 

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 from peermesh.core.events import Event, EventId, What, task_id
@@ -146,13 +147,14 @@ def event(row: tuple[Any, ...], hosts: Mapping[str, str]) -> Event:
     data = json.loads(said)
     if not isinstance(data, dict):
         raise ValueError("an event without data")
+    # SQLite makes a new text for each row; thousands of events in a picture have the same few.
     return Event(
-        id=EventId(log, n),
+        id=EventId(intern(log), n),
         stamp=stamp,
-        by=by,
-        name=name,
-        repo=repo,
-        kind=kind,
+        by=intern(by),
+        name=intern(name),
+        repo=intern(repo),
+        kind=intern(kind),
         data=data,
         at=at,
         host_key=hosts[log],

@@ -116,7 +116,7 @@ def said(act: Act, answer: Mapping[str, Any]) -> Word:
         unsure = f", tentatively: {host} is out of reach" if host else ""
         return Word(f"✓ {values.short(row.get('id'))} {act.done}{unsure}")
     if answer.get("kind") == "watch":
-        return Word(f"✓ process {answer.get('pid')} is no longer watched")
+        return Word(f"✓ process {values.short(answer.get('pid'))} is no longer watched")
     return Word(f"✓ {act.fields.get('job', '')} {act.done}".replace("  ", " "))
 
 

@@ -18,7 +18,7 @@ import pytest
 from peermesh.door.client import SPEC
 from peermesh.door.forking import fork_path
 
-from .actors import Session
+from .actors import Person, Session
 from .conftest import Sessions
 from .home import PYTHON, ROOT, Home, send_signal, state_of, until
 
@@ -208,6 +208,30 @@ def test_another_nature_is_not_forked(home: Home, session: Sessions) -> None:
     three = session("c", TZ="Asia/Kathmandu")
     assert parent(three.pid) != server
     assert home.servers() == [server]
+
+
+def test_is_nobodys_leftover(home: Home, person: Person) -> None:
+    """A job that starts a sidecar, and with it a server, has left nothing running: they are not of the job."""
+    person.ok("list")
+    (first,) = home.servers()
+    send_signal(first, signal.SIGKILL)
+    two = Session(home, "b", home.app)
+    said = home.path / "payload.json"
+    said.write_bytes(two.payload("SessionStart", source="startup"))
+    names = {
+        "CLAUDE_CODE_SESSION_ID": two.id,
+        "CLAUDE_PID": str(two.client.pid),
+        "CLAUDE_CODE_ENTRYPOINT": "cli",
+    }
+    words = " ".join(f"{name}={value}" for name, value in names.items())
+    hook = (
+        f"{words} /bin/sh {home.hook} SessionStart <{said}; until [ -e {two.link}/pid ]; do sleep 0.1; done"
+    )
+    done = person.peer("run", "--", "/bin/sh", "-c", hook)
+    assert done.code == 0, done
+    (end,) = home.peer.glob("jobs/*/end.json")
+    assert json.loads(end.read_text())["left"] == []
+    assert [parent(two.pid)] == home.servers()
 
 
 def test_replaced_program_is_not_forked(home: Home, tmp_path: Path) -> None:

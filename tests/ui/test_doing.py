@@ -140,6 +140,12 @@ def test_what_another_holds() -> None:
     async def play(seat: Seat) -> None:
         await seat.press("3", "down", "x")
         await seat.sees("src/admin/ is held by dashboard; s asks for it")
+        await seat.press("s")
+        await seat.sees("Ask about src/admin/")
+        await seat.type("may I?")
+        await seat.press("enter")
+        said = await seat.asked("send")
+        assert (said["to"], said["body"], said["kind"]) == ("dashboard", "may I?", "question")
         await seat.press("c")
         await seat.type("src/admin/x.ts")
         await seat.press("enter", "enter")
@@ -156,8 +162,10 @@ def test_tasks() -> None:
         assert (await seat.asked("task")) == {"act": "take", "task": "w8hn", "why": "", "cwd": "/w/shop"}
         await seat.sees("✓ w8hn taken", "you")
         await seat.until(lambda: seat.app.panel.pane().value.id == "w8hn", "the cursor follows it")
-        await seat.press("d")
-        await seat.sees("Done: w8hn write the changelog")
+        await seat.press("x")
+        await seat.sees("Drop: w8hn write the changelog", "the page is going away")
+        await seat.press("escape", "d")
+        await seat.sees("Done: w8hn write the changelog", "merged as 4f1c2aa", "(enter: Done)")
         await seat.type("v2.0")
         await seat.press("enter")
         await seat.sees("✓ w8hn done")
@@ -203,8 +211,34 @@ def test_jobs() -> None:
         await seat.sees("log of r4d8hn unit", "test 59 passed")
         await seat.press("g")
         await seat.sees("test 0 passed")
+        await seat.press("escape")
+        panel = seat.app.panel
+        panel.pane().go(next(at for at, one in enumerate(panel.pane().values) if one.name == "lint"))
+        await seat.press("l")
+        await seat.sees("no output")
 
     played(play)
+
+
+def test_a_watch_is_no_job_to_stop() -> None:
+    """A watched process is not said to end."""
+    world = World()
+    world.jobs[1] |= {"kind": "watch", "pid": 4711}
+    inner = world.connect
+
+    def connect() -> object:
+        near = inner()
+        near._verbs["job_stop"] = lambda fields: {"stopping": fields["job"], "kind": "watch", "pid": 4711}
+        return near
+
+    async def play(seat: Seat) -> None:
+        await seat.press("5", "down", "x")
+        await seat.sees("Watch dev no longer?")
+        await seat.press("y")
+        await seat.sees("✓ process 4711 is no longer watched")
+
+    world.connect = connect  # type: ignore[method-assign, assignment]
+    played(play, world)
 
 
 def test_a_note() -> None:

@@ -77,7 +77,7 @@ def test_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
         assert seat.app.no_color
         await seat.sees("▌ dashboard", "◆ waiting", "● busy", "○ idle", "· away")
         await seat.press("5", "down")
-        await seat.sees("▌ b7q0ve", "✗ exit 1", "✓ ended")
+        await seat.sees("▌ b7q0ve", "✗ exit 1", "✓ done")
         assert any("Jobs" in text and style.reverse for text, style in drawn(seat))
         await seat.press("f")
         lines = drawn(seat)

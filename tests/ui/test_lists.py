@@ -52,8 +52,8 @@ def test_the_footer_shows_the_keys_that_are_good() -> None:
         wanted = {
             "1": "Read Send Only All Claim",
             "2": "Read Reply Send Claim",
-            "3": "Read Release Ask Claim",
-            "4": "Read Take Done New Claim",
+            "3": "Read Ask Claim",
+            "4": "Read Done New Put back Claim",
             "5": "Read Log Stop Claim",
         }
         for key, words in wanted.items():
@@ -61,8 +61,67 @@ def test_the_footer_shows_the_keys_that_are_good() -> None:
             await seat.sees(*words.split(), "Filter", "Search", "Keys", "Quit")
             foot = seat.text.splitlines()[-1]
             assert all(word in foot for word in [*words.split(), "Quit"]), foot
+            assert not {"Release", "Take"} & set(foot.split()), foot
         await seat.press("question_mark")
         await seat.sees("Everywhere", "Put back", "search in all lists")
+
+    played(play)
+
+
+@pytest.mark.parametrize(
+    ("key", "down", "good", "bad"),
+    [
+        ("4", 3, ["Take", "Done", "New"], ["Put back"]),  # open
+        ("4", 5, ["New", "Put back"], ["Take", "Done"]),  # done
+        ("5", 2, ["Log"], ["Stop"]),  # ended
+    ],
+)
+def test_the_footer_follows_what_is_chosen(key: str, down: int, good: list[str], bad: list[str]) -> None:
+    """What cannot be done with a value is not offered for it, in the list or where it is read in full."""
+
+    async def play(seat: Seat) -> None:
+        def offered() -> bool:
+            foot = seat.text.splitlines()[-1]
+            return all(word in foot for word in good) and not any(word in foot for word in bad)
+
+        await seat.press(key, *("down",) * down)
+        await seat.until(offered, f"{good} and not {bad}")
+        good.remove("New") if "New" in good else None
+        await seat.press("enter")
+        await seat.until(lambda: "Back" in seat.text and offered(), "the same of what is read")
+
+    played(play)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 50)])
+def test_tab(size: tuple[int, int]) -> None:
+    """Tab goes through the lists, also where one is seen at a time; from the search it comes back."""
+
+    async def play(seat: Seat) -> None:
+        panel = seat.app.panel
+        seen = []
+        for key in (*("tab",) * 5, *("shift+tab",) * 2):
+            await seat.press(key)
+            assert panel.focused is panel.pane()
+            seen.append(panel.pane().WORD)
+        assert seen == ["Feed", "Claims", "Tasks", "Jobs", "Sessions", "Jobs", "Tasks"]
+        await seat.press("slash", "tab")
+        assert panel.focused is panel.pane()
+        assert panel.pane().WORD == "Tasks"
+
+    played(play, size=size)
+
+
+def test_jobs_in_the_feed_say_how_they_ended() -> None:
+    """The result comes first, and the mark tells fine from failed."""
+
+    async def play(seat: Seat) -> None:
+        await seat.press("2")
+        seat.world.happens(
+            "job", "checkout", text="done after 2 min: npm test", state="ended", what="fine", id="r4d8hm"
+        )
+        await seat.sees("✓ job", "done after 2 min: npm test", "✗ job", "exit 1 after 38 s: unit")
+        await seat.sees("▶ job", "started nightly (make test-slow)")
 
     played(play)
 
