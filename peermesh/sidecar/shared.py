@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 # Repos whose pictures a person's sidecar keeps at hand; a session needs its own.
 PICTURES = 8
-# A repo's log is compacted when so many events came to what a compaction left of it.
-COMPACT_AT = 2_000
+# A repo's log is compacted when so many events came to what a compaction left of it. Each sidecar holds as many more
+# in its picture until then, 1 KB each.
+COMPACT_AT = 500
 
 
 class Known(Protocol):
