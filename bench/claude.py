@@ -30,13 +30,16 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
 # More wakes than any benchmark makes: what is measured is the way, not the budget.
 UNLIMITED = {"PEER_WAKES": "1000000", "PEER_WAKES_PER_MINUTE": "1000000"}
 
+# A SendMessage has arrived by then; nothing tells when.
+ARRIVED = 1.0  # seconds
+
 # Longer than a benchmark takes with any sensible number of rounds: nothing hangs for ever.
 PATIENCE = 3_600.0  # seconds
 
 _numbers = itertools.count(1)
 
 
-class Sender:
+class Held:
     """A session whose model is in the middle of a turn, and says next what it is told to."""
 
     def __init__(self, api: Api, session: Session) -> None:
@@ -76,8 +79,10 @@ class Bench:
         self._product, self._claude, self._api = product, claude, api
         self._receiver = product.session("receiver", env=UNLIMITED)
         self._bare_receiver = claude("bare-receiver")
-        self._sender = Sender(api, product.session("sender", env=UNLIMITED))
-        self._bare_sender = Sender(api, claude("bare-sender"))
+        self._sender = Held(api, product.session("sender", env=UNLIMITED))
+        self._bare_sender = Held(api, claude("bare-sender"))
+        self._busy = Held(api, product.session("busy", env=UNLIMITED))
+        self._bare_busy = Held(api, claude("bare-busy"))
 
     def acts(self) -> dict[str, Callable[[], float]]:
         """What is measured, by its line in the table; each gives seconds."""
@@ -86,6 +91,8 @@ class Bench:
             "a model's Bash `peer send`": lambda: self._bash("peer send receiver"),
             "a model's SendMessage, with the plugin": lambda: self._own(self._sender, self._receiver),
             "a model's SendMessage, without it": lambda: self._own(self._bare_sender, self._bare_receiver),
+            "to a busy session by `peer send`: from its turn's end": self._shell_busy,
+            "to a busy session by SendMessage, without the plugin: from its turn's end": self._own_busy,
             "an interactive session to its first request, with the plugin": lambda: self._open(plugin=True),
             "an interactive session to its first request, without it": lambda: self._open(plugin=False),
             "`claude -p` to its first request, with the plugin": lambda: self._start(plugin=True),
@@ -93,9 +100,9 @@ class Bench:
         }
 
     def end(self) -> None:
-        """Let the senders' turns end."""
-        self._sender.end()
-        self._bare_sender.end()
+        """Let the turns end."""
+        for held in (self._sender, self._bare_sender, self._busy, self._bare_busy):
+            held.end()
 
     def _idle(self, session: Session) -> None:
         """Until *session* waits for somebody: the client itself says so, and with the plugin peer does."""
@@ -114,12 +121,29 @@ class Bench:
         self._product.send("receiver", words)
         return self._arrived(self._receiver, words, began)
 
+    def _shell_busy(self) -> float:
+        words = _words()
+        self._product.send("busy", words)
+        return self._turn_ends(self._busy, words)
+
+    def _own_busy(self) -> float:
+        words = _words()
+        said = use("SendMessage", to=self._bare_busy.name, message=words, summary="a figure")
+        self._bare_sender.say(said)
+        time.sleep(ARRIVED)
+        return self._turn_ends(self._bare_busy, words)
+
+    def _turn_ends(self, busy: Held, words: str) -> float:
+        """Seconds from the model's last word of a turn until its next request, which shows *words*."""
+        began = busy.say(Turn("that is all"))
+        return self._api.wait_for_text(busy.name, words, 30.0).at - began
+
     def _bash(self, command: str) -> float:
         self._idle(self._receiver)
         words = _words()
         return self._arrived(self._receiver, words, self._sender.say(bash(f"{command} '{words}'")))
 
-    def _own(self, sender: Sender, receiver: Session) -> float:
+    def _own(self, sender: Held, receiver: Session) -> float:
         self._idle(receiver)
         words = _words()
         began = sender.say(use("SendMessage", to=receiver.name, message=words, summary="a figure"))
@@ -178,13 +202,15 @@ def main() -> None:
     print("| | median ms | 90 % ms |\n|---|---|---|")
     for name, seconds in took.items():
         print(f"| {name} | {ms(seconds)} |")
-    _, peer, own, bare, fresh, bare_fresh, start, bare_start = took.values()
+    shell, peer, own, bare, busy, bare_busy, fresh, bare_fresh, start, bare_start = took.values()
     print(
         f"\nClaude Code {client.VERSION}, {ROUNDS} rounds, one of each in every round. Medians of the rounds' ratios:"
     )
     print(
-        f"`peer send` to SendMessage without the plugin {ratio(peer, bare):.2f}, SendMessage with the plugin to"
+        f"to SendMessage without the plugin: `peer send` in a shell {ratio(shell, bare):.2f}, of a model"
+        f" {ratio(peer, bare):.2f},"
     )
+    print(f"to a busy session {ratio(busy, bare_busy):.2f}. SendMessage with the plugin to")
     print(f"without {ratio(own, bare):.2f}, an interactive start with the plugin to without")
     print(
         f"{ratio(fresh, bare_fresh):.2f}, `claude -p` with the plugin to without {ratio(start, bare_start):.2f}."
