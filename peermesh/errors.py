@@ -297,5 +297,7 @@ def _tree(root: type[PeerError]) -> dict[str, type[PeerError]]:
 
 def by_code(code: str, message: str, detail: dict[str, Any] | None = None) -> PeerError:
     """The error that crossed the door as *code* and *message*; unknown codes are plain faults."""
-    more = {name: one for name, one in detail.items() if name != "message"} if isinstance(detail, dict) else {}
+    more = (
+        {name: one for name, one in detail.items() if name != "message"} if isinstance(detail, dict) else {}
+    )
     return _tree(PeerError).get(code, PeerError)(message, **more)

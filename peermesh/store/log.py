@@ -228,8 +228,9 @@ class LogStore(CommonFile):
             self._db.execute("BEGIN")  # all that follows as of one moment
             try:
                 return self._tell(after, heard_cut, most, size)
-            finally:
-                self._db.execute("COMMIT")
+            finally:  # nothing was written; and an error may have ended it
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
 
     def _tell(self, after: int, heard_cut: int, most: int, size: int) -> Part:
         own = log_rows.read_own(self._db)
