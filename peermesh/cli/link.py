@@ -82,7 +82,8 @@ def ask(do: str, **fields: Any) -> tuple[Door, dict[str, Any]]:
             f"the sidecar did not answer within {timeout:.0f} s; `peer doctor` may show why"
         ) from wrong
     except OSError as wrong:
-        raise NoSidecar("the sidecar went away before it answered; try again") from wrong
+        then = "`peer sent` shows whether it was taken" if do == "send" else "try again"
+        raise NoSidecar(f"the sidecar went away before it answered; {then}") from wrong
 
 
 def shown(near: Door, answer: dict[str, Any]) -> None:

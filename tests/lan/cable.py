@@ -1,4 +1,5 @@
-"""A bad cable: what goes through it is lost or comes late. In user space, since many kernels are built without netem.
+"""A bad cable: what goes through it is lost, late, doubled or overtaken, also one way only. In user space, since many
+kernels are built without netem.
 
 The host's end of the bridge is taken off the bridge, and a thread carries frames between the two, each way:
 
@@ -31,6 +32,8 @@ SOL_PACKET, PACKET_IGNORE_OUTGOING = 263, 23
 SIOCETHTOOL = 0x8946
 ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO = 0x17, 0x1F, 0x24
 FRAME = 65_535  # bytes
+# How far a frame falls behind others that overtake it, at most.
+SPREAD = 0.05  # seconds
 
 
 class Cable:
@@ -42,11 +45,26 @@ class Cable:
         loss: which part of the frames is lost, 0 to 1, each way.
         delay: how late the others come, in seconds, each way.
         seed: which frames are lost, if they come in the same order.
+        repeat: which part of the frames comes twice, 0 to 1; the second one up to ``SPREAD`` seconds later.
+        reorder: which part of the frames is overtaken by others, 0 to 1, by up to ``SPREAD`` seconds.
+        lost_way: ``in``: nothing reaches the host; ``out``: nothing leaves it; "" for neither.
     """
 
-    def __init__(self, lan: Network, host: str, loss: float = 0.0, delay: float = 0.0, seed: int = 1) -> None:
-        self.loss, self.delay = loss, delay
-        self.carried = self.lost = 0
+    def __init__(
+        self,
+        lan: Network,
+        host: str,
+        loss: float = 0.0,
+        delay: float = 0.0,
+        seed: int = 1,
+        *,
+        repeat: float = 0.0,
+        reorder: float = 0.0,
+        lost_way: str = "",
+    ) -> None:
+        self.loss, self.delay, self.repeat, self.reorder = loss, delay, repeat, reorder
+        self.lost_way = lost_way
+        self.carried = self.lost = self.repeated = self.reordered = 0
         number = lan.hosts.index(host) + 1
         self._lan, self._host, self._hub = lan, host, lan._hub
         self._port, self._near, self._far = f"port{number}", f"near{number}", f"far{number}"
@@ -90,13 +108,13 @@ class Cable:
             _no_offload(self._far)
             with _tap(self._port) as port, _tap(self._near) as near:
                 self._ready.set()
-                self._run({port: near, near: port})
+                self._run({port: near, near: port}, port)
         except BaseException as wrong:  # noqa: BLE001 - it is raised where the test ends
             self._error = wrong
         finally:
             self._ready.set()
 
-    def _run(self, other: dict[socket.socket, socket.socket]) -> None:
+    def _run(self, other: dict[socket.socket, socket.socket], port: socket.socket) -> None:
         late: list[tuple[float, int, socket.socket, bytes]] = []
         count = itertools.count()
         while True:
@@ -106,16 +124,29 @@ class Cable:
                 return
             now = time.monotonic()
             for one in ready:
+                way = "out" if one is port else "in"
                 for frame in _frames(one):
-                    if self._chance.random() < self.loss:
-                        self.lost += 1
-                    else:
-                        heapq.heappush(late, (now + self.delay, next(count), other[one], frame))
+                    for pause in self._pauses(way):
+                        heapq.heappush(late, (now + pause, next(count), other[one], frame))
             while late and late[0][0] <= time.monotonic():
                 _, _, out, frame = heapq.heappop(late)
                 self.carried += 1
                 with contextlib.suppress(OSError):  # the other end is down: then the frame is lost too
                     out.send(frame)
+
+    def _pauses(self, way: str) -> list[float]:
+        """After how many seconds a frame leaves again: never, once, or twice."""
+        if way == self.lost_way or self._chance.random() < self.loss:
+            self.lost += 1
+            return []
+        pauses = [self.delay]
+        if self.reorder and self._chance.random() < self.reorder:
+            self.reordered += 1
+            pauses = [self.delay + self._chance.uniform(0.0, SPREAD)]
+        if self.repeat and self._chance.random() < self.repeat:
+            self.repeated += 1
+            pauses.append(self.delay + self._chance.uniform(0.0, SPREAD))
+        return pauses
 
 
 def _tap(interface: str) -> socket.socket:

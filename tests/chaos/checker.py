@@ -1,0 +1,292 @@
+"""Holds what every sender was told against what every hook printed. Pure: a journal's entries in, findings out.
+
+What the entries mean:
+
+    peer      a session's id, ``who`` and ``id``
+    said      a sender was told: ``token`` is the body, ``code`` the exit code (below zero: killed, None: never
+              started), ``rows`` the messages with id, recipient and state, ``error`` the code of a refusal
+    hook      a hook ended: ``ids`` are pairs of id and token that it printed
+    left      a session's client ended; ``died``: a sidecar was killed, or with ``session`` "" all of the host
+    stopped   a sidecar, or a whole host, stood still; ``disk``: writes failed there
+    fired     a process died at a named point
+    damaged   a file was damaged on purpose; ``word``: what peer said of damage, in the end
+    sent      what `peer sent` says in the end: states by id
+    view      what a host shows in the end of claims, tasks, notes: ``what`` and ``rows``
+    command   any other command, with its output
+    hung      a hook or a command that did not end
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from .excuses import Entry, Showing, excuse
+
+# A hook answers within its deadline, and the interpreter's start comes before; slower ones are counted.
+SLOW = 0.8
+# What was said so shortly before a file was damaged may not have been written elsewhere yet.
+UNDER_WAY = 3.0
+# A waiter that wakes the session and a prompt that is typed at that moment overtake each other.
+AT_ONCE = 1.0
+# Errors by which a sender is told that nothing was said. Others leave it open.
+NOTHING_SAID = (
+    "disk-full",
+    "read-only",
+    "store-broken",
+    "unknown-peer",
+    "ambiguous-peer",
+    "usage",
+    "full",
+    "off",
+)
+# Commands may be refused; these exit codes are in the table of the design.
+CODES = (0, 1, 2, 3, 4, 5)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the checker found: ``wrong`` breaks a promise, the rest is counted."""
+
+    wrong: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, kind: str, words: str) -> None:
+        """A broken promise."""
+        self.counts[kind] += 1
+        self.wrong.append(f"{kind}: {words}")
+
+
+def check(entries: Iterable[Entry]) -> Findings:
+    """All findings about one run."""
+    return _Checker(list(entries)).run()
+
+
+class _Checker:
+    def __init__(self, entries: list[Entry]) -> None:
+        self.by_kind: dict[str, list[Entry]] = defaultdict(list)
+        for one in entries:
+            self.by_kind[one["kind"]].append(one)
+        self.found = Findings()
+        self.who = {one["id"]: one["who"] for one in self.by_kind["peer"]}
+        self.shown: dict[tuple[str, str], list[Showing]] = defaultdict(list)
+        for hook in self.by_kind["hook"]:
+            for ident, token in hook["ids"]:
+                self.shown[hook["who"], token].append(
+                    Showing(
+                        ident,
+                        token,
+                        hook["who"],
+                        hook["began"],
+                        hook["ended"],
+                        (hook["code"] or 0) < 0 or hook["killed"],
+                        hook["event"],
+                    )
+                )
+        for some in self.shown.values():
+            some.sort(key=lambda one: one.ended)
+
+    def run(self) -> Findings:
+        """Every rule once."""
+        for rule in (
+            self._lost, self._jobs, self._refused, self._twice, self._order, self._false_shown, self._views,
+            self._damage, self._hooks, self._commands,
+        ):  # fmt: skip
+            rule()
+        self.found.counts["messages told of"] = sum(1 for _ in self._told())
+        self.found.counts["messages shown"] = len(self.shown)
+        return self.found
+
+    def _told(self) -> Iterator[tuple[Entry, str, str]]:
+        """Each message that its sender was told is at least queued: what was said, its id, its recipient."""
+        for said in self.by_kind["said"]:
+            for row in said["rows"]:
+                if row["state"] != "refused" and row["peer"] in self.who:
+                    yield said, row["id"], self.who[row["peer"]]
+
+    # ------------------------------------------------------------ lost, refused
+
+    def _lost(self) -> None:
+        """(a) All that was told of is shown."""
+        for said, ident, to in self._told():
+            if self.shown.get((to, said["token"])):
+                continue
+            if self._destroyed(said, to):
+                self.found.counts["lost with its store"] += 1
+            else:
+                self.found.add(
+                    "lost", f"{ident} {said['token']} from {said['who']} to {to}, told at {said['ended']:.2f}"
+                )
+
+    def _destroyed(self, said: Entry, to: str) -> bool:
+        """Whether a mailbox that held it was damaged on purpose."""
+        return any(
+            one["file"] == "mail.db"
+            and one["session"] in (to, said["who"])
+            and one["at"] > said["began"] - UNDER_WAY
+            for one in self.by_kind["damaged"]
+        )
+
+    def _jobs(self) -> None:
+        """The end of every job that was begun is shown to who began it."""
+        for ran in self.by_kind["ran"]:
+            shown = self.shown.get((ran["who"], ran["token"]))
+            if ran["code"] == 0 and not shown:
+                if self._destroyed({"who": ran["who"], "began": ran["ended"]}, ran["who"]):
+                    self.found.counts["lost with its store"] += 1
+                else:
+                    self.found.add("lost", f"the end of job {ran['token']}, begun at {ran['ended']:.2f}")
+
+    def _refused(self) -> None:
+        """Who was told that nothing was said was told the truth."""
+        shown: dict[str, list[Showing]] = defaultdict(list)
+        for (_, token), some in self.shown.items():
+            shown[token] += some
+        for said in self.by_kind["said"]:
+            nothing = said["error"] in NOTHING_SAID
+            for one in shown.get(said["token"], []) if nothing else ():
+                self.found.add("refused and shown", f"{said['token']} ({said['error']}) to {one.who}")
+            refused = {row["peer"] for row in said["rows"] if row["state"] == "refused"}
+            for one in shown.get(said["token"], []):
+                if any(self.who.get(peer) == one.who for peer in refused):
+                    self.found.add("refused and shown", f"{one.id} {said['token']} to {one.who}")
+
+    # ------------------------------------------------------------ twice
+
+    def _twice(self) -> None:
+        """(b) Nothing is shown twice, but by the window between flush and record."""
+        for (who, token), some in self.shown.items():
+            ids = {one.id for one in some}
+            if len(ids) > 1 and not token.startswith("j."):
+                self._twice_by_ids(who, token, ids)
+            for first, second in pairwise(some):
+                if first.id != second.id:
+                    continue
+                why = excuse(self.by_kind, self.who, first, second)
+                if why:
+                    self.found.counts[f"shown again: {why}"] += 1
+                else:
+                    times = f"{first.began:.2f}-{first.ended:.2f} and {second.began:.2f}-{second.ended:.2f}"
+                    self.found.add("twice", f"{first.id} {token} to {who} at {times}")
+
+    def _twice_by_ids(self, who: str, token: str, ids: set[str]) -> None:
+        """One text under two ids was said twice: nobody's sender does that by itself."""
+        self.found.add("two ids", f"{token} to {who} as {', '.join(sorted(ids))}")
+
+    # ------------------------------------------------------------ order, receipts
+
+    def _order(self) -> None:
+        """(c) What one says to another is shown in the order in which it was said; urgent messages overtake."""
+        last: dict[tuple[str, str, bool], tuple[int, str]] = {}
+        place = {key: index for index, key in enumerate(self._places())}
+        for said, ident, to in sorted(self._told(), key=lambda one: float(one[0]["began"])):
+            some = self.shown.get((to, said["token"]))
+            if not some:
+                continue
+            key = (said["who"], to, said["urgent"])
+            now = place[to, said["token"]]
+            before = last.get(key)
+            if before is not None and now < before[0] and not self._reborn(said["who"], to):
+                if self._at_once((to, said["token"]), (to, before[1])):
+                    self.found.counts["woken and prompted at once"] += 1
+                else:
+                    self.found.add("order", f"{ident} {said['token']} was shown to {to} before {before[1]}")
+            last[key] = max(last.get(key, (-1, "")), (now, said["token"]))
+
+    def _places(self) -> Iterator[tuple[str, str]]:
+        """What was shown for the first time, in its order, hook after hook and line after line."""
+        seen: set[tuple[str, str]] = set()
+        for hook in sorted(self.by_kind["hook"], key=lambda one: float(one["ended"])):
+            for _, token in hook["ids"]:
+                if (hook["who"], token) not in seen:
+                    seen.add((hook["who"], token))
+                    yield hook["who"], token
+
+    def _at_once(self, one: tuple[str, str], other: tuple[str, str]) -> bool:
+        """Whether a waiter showed the one and another hook the other, at nearly the same moment."""
+        first, second = self.shown[one][0], self.shown[other][0]
+        return (first.event == "Wait") != (second.event == "Wait") and abs(
+            first.ended - second.ended
+        ) < AT_ONCE
+
+    def _reborn(self, *who: str) -> bool:
+        return any(one["file"] == "mail.db" and one["session"] in who for one in self.by_kind["damaged"])
+
+    def _false_shown(self) -> None:
+        """(d) Whenever a sender is told *shown*, a hook of the recipient did print it."""
+        printed = {(who, one.id) for (who, _), some in self.shown.items() for one in some}
+        for said, ident, to in self._told():
+            rows = [row["state"] for row in said["rows"] if row["id"] == ident]
+            if "shown" in rows and (to, ident) not in printed:
+                self.found.add("false shown", f"{ident} {said['token']} to {to}, told by the command")
+        recipient = {ident: to for _, ident, to in self._told()}
+        for sent in self.by_kind["sent"]:
+            for ident, state in sent["states"].items():
+                to = recipient.get(ident)
+                if state == "shown" and to is not None and (to, ident) not in printed:
+                    self.found.add("false shown", f"{ident} to {to}, by peer sent of {sent['who']}")
+
+    # ------------------------------------------------------------ views, damage, manners
+
+    def _views(self) -> None:
+        """(e) After healing all hosts show the same."""
+        views: dict[str, dict[str, Any]] = defaultdict(dict)
+        for one in self.by_kind["view"]:
+            views[one["what"]][one["host"]] = one["rows"]
+        for what, hosts in views.items():
+            first, *others = sorted(hosts)
+            for other in others:
+                if hosts[first] != hosts[other] and what == "claims" and self.by_kind["clock"]:
+                    self.found.counts["claims differ where a clock was set"] += 1  # see docs/faults.md
+                elif hosts[first] != hosts[other]:
+                    only = [row for row in hosts[first] if row not in hosts[other]]
+                    more = [row for row in hosts[other] if row not in hosts[first]]
+                    self.found.add("views", f"{what}: only {first} has {only}, only {other} has {more}")
+
+    def _damage(self) -> None:
+        """What was damaged is named by a word: never silently empty. Of files that many share, SQLite takes a journal
+        that was cut for one that ends there; see docs/faults.md.
+        """
+        words = {one["host"]: one["words"] for one in self.by_kind["word"]}
+        for one in self.by_kind["damaged"]:
+            if one["file"] not in words.get(one["host"], ""):
+                kind = "silent damage"
+                if not one["seen"] and one["file"] != "mail.db":
+                    self.found.counts[f"damage that cannot be seen ({one['file']} {one['how']})"] += 1
+                else:
+                    self.found.add(kind, f"{one['file']} of {one['session']} ({one['how']}) on {one['host']}")
+
+    def _hooks(self) -> None:
+        """(f) A hook ends with 0 (the waiter, to wake, with 2), says nothing on standard error, and does not hang."""
+        for one in self.by_kind["hook"]:
+            fine = (0, 2) if one["event"] == "Wait" else (0,)
+            if not one["killed"] and one["code"] is not None and one["code"] not in fine:
+                if one["code"] == -9:
+                    self.found.counts["hooks killed at a point"] += 1
+                else:
+                    self.found.add(
+                        "hook", f"{one['event']} of {one['who']} exits with {one['code']}: {one['err']}"
+                    )
+            if one["err"] and one["event"] != "Wait":
+                self.found.add("hook", f"{one['event']} of {one['who']} says {one['err'][-300:]}")
+            if one["cut"] and not one["killed"] and one["code"] != -9:
+                self.found.add("hook", f"{one['event']} of {one['who']} printed no whole answer")
+            if one["event"] != "Wait" and one["ended"] - one["began"] > SLOW and not one["killed"]:
+                self.found.counts["slow hooks"] += 1
+        for one in self.by_kind["hung"]:
+            self.found.add("hung", f"{' '.join(one['argv'])} of {one['session']} after {one['seconds']} s")
+
+    def _commands(self) -> None:
+        """A command ends with a code of the table and never with a traceback."""
+        for one in self.by_kind["command"]:
+            if "Traceback" in one["out"] + one["err"]:
+                self.found.add("traceback", f"{' '.join(one['words'])} of {one['who']}: {one['err'][-800:]}")
+            elif one["code"] is not None and one["code"] >= 0 and one["code"] not in CODES:
+                self.found.add(
+                    "exit code", f"{' '.join(one['words'])} exits with {one['code']}: {one['err']}"
+                )
+        for one in self.by_kind["trace"]:
+            self.found.add("traceback", f"in the log of {one['host']}: {one['words']}")

@@ -1,0 +1,158 @@
+"""After the plan: everything is mended, and what is under way arrives; then all is gathered for the checker."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.lan.hosts import pair
+
+from .checker import check
+from .machine import Machine
+from .stage import Stage
+
+# After this, what is not there is lost.
+SETTLE = 75.0  # seconds
+# Long enough for what is repeated, and for the last receipts.
+QUIET = 1.5
+# What a person or a program wants to compare; the rest of a row is ages and who looks.
+KEYS = {
+    "claims": ("path", "by", "why", "branch"),
+    "tasks": ("id", "title", "state", "owner"),
+    "notes": ("text", "by", "paths"),
+}
+COMMANDS = {"claims": ["claims"], "tasks": ["task", "list"], "notes": ["notes"]}
+
+
+def heal(stage: Stage) -> float:
+    """Mend what is broken and wait until all has settled; how long that took, in seconds."""
+    began = time.monotonic()
+    for machine in stage.machines.values():
+        for point in (machine.chaos / "at").iterdir():
+            point.unlink(missing_ok=True)
+    _trust(stage)
+    for name, ears in stage.ears.items():
+        ears.resume()
+        stage.of(name).peer("status", session=name)
+    while time.monotonic() - began < SETTLE:
+        _turns(stage)
+        if _settled(stage):
+            break
+        time.sleep(1.0)
+    time.sleep(QUIET)
+    _turns(stage)
+    return time.monotonic() - began
+
+
+def _trust(stage: Stage) -> None:
+    """A host whose list of trusted machines was damaged trusts nobody: it is paired again, as doctor says."""
+    hosts = list(stage.machines.values())
+    for place, one in enumerate(hosts):
+        for other in hosts[place + 1 :]:
+            if not (_knows(one, other) and _knows(other, one)):
+                pair(one, other)
+
+
+def _knows(one: Machine, other: Machine) -> bool:
+    done = one.peer("trust", "--json")
+    try:
+        return other.name in [row["name"] for row in json.loads(done["out"])["hosts"]]
+    except (ValueError, KeyError):
+        return False
+
+
+def _turns(stage: Stage) -> None:
+    work = [threading.Thread(target=ears.turn) for ears in stage.ears.values()]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join()
+
+
+def _settled(stage: Stage) -> bool:
+    """Whether nothing that was told of is missing, and no sender waits for an acknowledgement."""
+    known = [*stage.journal.entries("said", "hook", "peer", "damaged", "ran")]
+    if any(one.startswith("lost") for one in check(known).wrong):
+        return False
+    for name in stage.ears:
+        if "queued" in stage.of(name).sent(name).values():
+            return False
+    return _views_agree(stage)
+
+
+def _views_agree(stage: Stage) -> bool:
+    for what in KEYS:
+        if what == "claims" and stage.journal.entries("clock"):
+            continue
+        rows = [_view(stage.of(name), name, what) for name in stage.plan.names() if name[1] == "1"]
+        if any(one != rows[0] for one in rows):
+            return False
+    return True
+
+
+def _view(machine: Machine, name: str, what: str) -> list[dict[str, Any]] | None:
+    """What a session sees, without what differs from host to host; ``None`` if it cannot be had."""
+    done = machine.peer(*COMMANDS[what], "--json", session=name)
+    try:
+        said = json.loads(done["out"])
+    except ValueError:
+        return None
+    rows = said.get("claims", []) if isinstance(said, dict) else said
+    kept = [{key: _same(row.get(key), machine.name) for key in KEYS[what]} for row in rows]
+    return sorted(kept, key=json.dumps) if what == "claims" else kept
+
+
+def _same(value: Any, host: str) -> Any:
+    """A name as seen from nowhere: those of a host are told by others with ``@host``."""
+    if isinstance(value, str) and len(value) in (2, 4):
+        return value.removesuffix(f"@{value[0]}")
+    return value
+
+
+# ---------------------------------------------------------------- for the checker
+
+
+def gather(stage: Stage) -> None:
+    """Note in the journal what there is to be seen in the end."""
+    _take_fired(stage)
+    for name in stage.ears:
+        stage.journal.add("sent", who=name, states=stage.of(name).sent(name))
+        for what in KEYS:
+            if name[1] == "1":
+                rows = _view(stage.of(name), name, what)
+                stage.journal.add("view", host=name[0], what=what, rows=rows or [])
+    for machine in stage.machines.values():
+        words = machine.peer("doctor", "--json")["out"]
+        stage.journal.add("word", host=machine.name, words="\n".join(_store_words(words)))
+        for trace in _traces(machine.log() + _read(machine.state / "hooks.log")):
+            stage.journal.add("trace", host=machine.name, words=trace)
+
+
+def _store_words(out: str) -> list[str]:
+    try:
+        return [one["words"] for one in json.loads(out) if one["grade"] != "fine"]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _traces(log: str) -> list[str]:
+    parts = log.split("Traceback")
+    return [f"Traceback{part[:1_500]}" for part in parts[1:]]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _take_fired(stage: Stage) -> None:
+    """Take what the shim did into the journal."""
+    for machine in stage.machines.values():
+        for line in _read(machine.chaos / "fired").splitlines():
+            one = json.loads(line)
+            stage.journal.add("fired", **{**one, "host": machine.name})

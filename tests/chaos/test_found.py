@@ -1,0 +1,124 @@
+"""What runs of chaos found, each as small as it can be posed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.actors import Session
+from tests.live.home import Home, adopt_orphans, until
+
+from . import interpreter
+
+
+class Shimmed(Home):
+    """A state directory whose processes have the shim inside; ``chaos`` is its directory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chaos = self.path / "chaos"
+        (self.chaos / "at").mkdir(parents=True)
+        self.python, root = interpreter.make(self.path / "tools")
+        text = (interpreter.ROOT / "peermesh/hooks/files/hook.sh").read_text()
+        for mark, value in (("@PYTHON@", self.python), ("@ROOT@", root)):
+            text = text.replace(mark, str(value))
+        self.hook.write_text(text)
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """As for any home, and the shim's directory."""
+        return super().environment(CHAOS=str(self.chaos), **extra)
+
+    def fail(self, *what: str) -> None:
+        """These accesses fail from now on: ``commit mail.db``; none, if none are named."""
+        (self.chaos / ".io").write_text("\n".join(what))
+        (self.chaos / ".io").rename(self.chaos / "io")
+
+
+@pytest.fixture
+def home() -> Iterator[Shimmed]:
+    """A home with the shim."""
+    adopt_orphans()
+    home = Shimmed()
+    yield home
+    home.close()
+
+
+def started(home: Shimmed, name: str) -> Session:
+    """A session that had its first turn."""
+    one = Session(home, name, home.app)
+    one.start()
+    one.ask("name", name=name, told=True)
+    one.turn()
+    return one
+
+
+def test_send_when_its_sidecar_ends(home: Shimmed) -> None:
+    """Who waits is told how far the message got, and not by a traceback."""
+    one, two = started(home, "a"), started(home, "b")
+    sending = one.start_peer("send", "b", "hello", "--wait", "shown", "--json")
+    until(lambda: two.unread() == ["hello"], "the message")
+    one.peer("down")
+    out, err = sending.communicate(timeout=20)
+    assert err == b""
+    assert sending.returncode == 4
+    assert json.loads(out)["messages"][0]["state"] == "safe"
+
+
+@pytest.mark.parametrize("broken", [["commit mail.db"], ["commit mail.db", "read mail.db"]])
+def test_nothing_is_queued_on_a_disk_that_fails(home: Shimmed, broken: list[str]) -> None:
+    """A sender is not told *queued* of what was never kept, also while the mailbox cannot be read either."""
+    one, two = started(home, "a"), started(home, "b")
+    kept = one.send("b", "before")
+    home.fail(*broken)
+    done = one.peer("send", "b", "never said", "--json")
+    assert done.code == 1, done
+    assert done.json["error"]["code"] == "store-broken"
+    time.sleep(1.5)  # it tries again after a second
+    home.fail()
+    assert "safe with b" in until(lambda: one.peer("send", "b", "after"), "the disk to be well").out
+    assert [m["body"] for i, m in one.sent().items() if i != kept] == ["after"]
+    assert two.unread() == ["before", "after"]
+
+
+def test_a_message_that_was_kept_is_not_called_lost(home: Shimmed) -> None:
+    """When only what became of it cannot be written, its sender is told *queued*, and not that nothing was sent."""
+    one, two = started(home, "a"), started(home, "b")
+    with two.hang():
+        sending = one.start_peer("send", "b", "kept", "--wait", "safe", "--json")
+        until(lambda: [m["body"] for m in one.sent().values()] == ["kept"], "it to be on disk")
+        home.fail("commit mail.db")
+    time.sleep(0.5)
+    home.fail()
+    out, _ = sending.communicate(timeout=30)
+    said = json.loads(out)
+    assert "error" not in said
+    assert said["messages"][0]["state"] in ("queued", "safe")
+    until(lambda: two.unread() == ["kept"], "the delivery")
+
+
+def test_a_point_kills_whoever_passes_it(home: Shimmed) -> None:
+    """The shim itself: a sidecar dies between its commit and the acknowledgement, and the message is shown once."""
+    one, two = started(home, "a"), started(home, "b")
+    dead = two.pid
+    (home.chaos / "at" / "after-keepin").write_text("1")
+    ident = one.send("b", "committed and not acknowledged", wait="queued")
+    until(lambda: two.pid != dead, "the death")
+    said = until(two.turn, "the message", 20)
+    assert said.count(f"[{ident}]") == 1
+    assert "after-keepin" in (home.chaos / "fired").read_text()
+    until(lambda: one.state(ident) != "queued", "the acknowledgement")
+
+
+def test_the_wrong_clock_is_inside(home: Shimmed) -> None:
+    """The shim itself: its processes see another time, and of files too; nobody else does."""
+    (home.chaos / "clock").write_text("3600")
+    code = "import os, time; print(time.time(), os.stat('/proc/self').st_mtime)"
+    env = home.environment()
+    done = subprocess.run([home.python, "-c", code], env=env, capture_output=True, text=True, check=True)
+    wrong, of_file = map(float, done.stdout.split())
+    assert wrong - time.time() == pytest.approx(3600, abs=30)
+    assert of_file - time.time() == pytest.approx(3600, abs=30)
