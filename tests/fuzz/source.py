@@ -171,7 +171,10 @@ def _deep(levels: int) -> Any:
 
 def edited(source: Source, example: T, *, of_json: bool) -> T:
     """*example* with some of its parts, at any depth, replaced, removed, repeated or added to."""
-    holder = [copy.deepcopy(example)]
+    try:
+        holder = [copy.deepcopy(example)]
+    except RecursionError:
+        return example  # nested more deeply than can be copied: it means something as it is
     for number in range(source.number(EDITS + 1)):
         _edit(source, holder, of_json=of_json, repeats=1 if number else 80)
     return holder[0]
