@@ -67,9 +67,10 @@ class Held:
         return at
 
     def end(self) -> None:
-        """Let the model end its turn."""
+        """Let the model end its turn, if it is in one: after an error it may not be."""
         self._api.script_by(self.name, lambda _: Turn("the end"))
-        self.say(Turn("the end"))
+        if self._ready.wait(ARRIVED):
+            self.say(Turn("the end"))
 
 
 class Bench:

@@ -39,9 +39,9 @@ def told(here: Stage, waiter: Door) -> float:
 
 def main() -> None:
     """Print the tables."""
-    os.environ["PEER_WAKES"] = os.environ["PEER_WAKES_PER_MINUTE"] = "1000"
     with stage() as here:
-        here.env.update(PEER_WAKES="1000", PEER_WAKES_PER_MINUTE="1000")
+        for env in (here.env, os.environ):  # sidecars have the second
+            env.update(PEER_WAKES="1000", PEER_WAKES_PER_MINUTE="1000")
         here.session("a")
         env = here.environment("a")
 
