@@ -43,7 +43,7 @@ class Held:
     """A session whose model is in the middle of a turn, and says next what it is told to."""
 
     def __init__(self, api: Api, session: Session) -> None:
-        self._api, self.name = api, session.name
+        self._api, self._session, self.name = api, session, session.name
         self._ready, self._go, self._turn = threading.Event(), threading.Event(), Turn()
         api.script(self.name, use("ToolSearch", query="select:SendMessage", max_results=5))
         api.script_by(self.name, lambda _: self._wait())
@@ -65,6 +65,12 @@ class Held:
         at = time.monotonic()
         self._go.set()
         return at
+
+    def begin_anew(self) -> None:
+        """End the turn and begin another: the client lets hooks prolong one a few times only."""
+        self.say(Turn("that was all"))
+        self._session.wait_status("idle")
+        self._session.submit("begin")
 
     def end(self) -> None:
         """Let the model end its turn, if it is in one: after an error it may not be."""
@@ -137,7 +143,9 @@ class Bench:
     def _turn_ends(self, busy: Held, words: str) -> float:
         """Seconds from the model's last word of a turn until its next request, which shows *words*."""
         began = busy.say(Turn("that is all"))
-        return self._api.wait_for_text(busy.name, words, 30.0).at - began
+        took = self._api.wait_for_text(busy.name, words, 30.0).at - began
+        busy.begin_anew()
+        return took
 
     def _bash(self, command: str) -> float:
         self._idle(self._receiver)
