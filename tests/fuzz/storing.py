@@ -32,9 +32,22 @@ def is_a(value: object, *kinds: type) -> None:
     must(type(value) in kinds, f"a {type(value).__name__} in the place of a {kinds[0].__name__}")
 
 
-def was_set_aside(path: str | None) -> None:
-    """Where a damaged file is said to be, there it is."""
-    must(path is None or os.path.getsize(path) >= 0, "what was set aside is not there")
+def holds_or_tells(aside: str | None, is_empty: Callable[[], bool], use: Callable[[], object]) -> None:
+    """A store that opened after damage holds something, or says that the file was set aside; and a new file works.
+
+    Args:
+        aside: where the damaged file is said to be.
+        is_empty: whether the store holds nothing; may raise what a store may.
+        use: reads and writes; true if something was refused.
+    """
+    must(aside is None or os.path.getsize(aside) >= 0, "what was set aside is not there")
+    try:
+        empty = is_empty()
+    except OURS:
+        empty = False
+    must(aside or not empty, "it is empty without a word")
+    refused = use()
+    must(not (aside and refused), "what took a damaged file's place is refused")
 
 
 def seeds() -> list[bytes]:

@@ -12,7 +12,7 @@ from peermesh.core.words import Card
 from peermesh.store.host import HostStore
 from tests.fuzz.damage import Original, folder_for
 from tests.fuzz.source import EXAMPLE, Source, as_json, edited
-from tests.fuzz.storing import OURS, PROMISE, WHOLE, each, is_a, seeds, was_set_aside
+from tests.fuzz.storing import OURS, PROMISE, WHOLE, each, holds_or_tells, is_a, seeds
 from tests.fuzz.target import Target, must
 from tests.store.boxes import ANN, BOB, CLEO, CLOCK, card
 from tests.store.logs import LAP
@@ -106,14 +106,7 @@ def host_bytes(data: bytes) -> None:
     except OURS:
         return
     with closing(store):
-        was_set_aside(store.set_aside)
-        try:
-            empty = not store.cards()
-        except OURS:
-            empty = False
-        must(store.set_aside or not empty, "it is empty without a word")
-        refused = _host(store)
-        must(not (store.set_aside and refused), "what took a damaged file's place is refused")
+        holds_or_tells(store.set_aside, lambda: not store.cards(), lambda: _host(store))
 
 
 CARD: dict[str, Any] = EXAMPLE["card"]

@@ -8,7 +8,7 @@ from typing import Any
 from peermesh.store.log import LogStore
 from tests.fuzz.damage import Original
 from tests.fuzz.source import Source
-from tests.fuzz.storing import OURS, PROMISE, WHOLE, each, is_a, seeds, was_set_aside
+from tests.fuzz.storing import OURS, PROMISE, WHOLE, each, holds_or_tells, is_a, seeds
 from tests.fuzz.target import Target, must
 from tests.store.boxes import ANN, CLOCK
 from tests.store.logs import LAP, REPO, counted, draft, notes, part
@@ -117,14 +117,7 @@ def log_bytes(data: bytes) -> None:
     except OURS:
         return
     with closing(store):
-        was_set_aside(store.set_aside)
-        try:
-            empty = not store.counts()
-        except OURS:
-            empty = False
-        must(store.set_aside or not empty, "it is empty without a word")
-        refused = _log(store)
-        must(not (store.set_aside and refused), "what took a damaged file's place is refused")
+        holds_or_tells(store.set_aside, lambda: not store.counts(), lambda: _log(store))
 
 
 TARGETS = (
