@@ -137,7 +137,7 @@ def wake(here: Stage, path: str) -> None:
         "awake: prompt hooks with messages, median and worst",
         f"{sorted(hooks)[10] * 1000:.0f}, {max(hooks) * 1000:.0f} ms",
     )
-    command = [sys.executable, "-m", "peermesh.cli", "inbox"]
+    command = [os.path.join(os.path.dirname(sys.executable), "peer"), "inbox"]
     began = time.perf_counter()
     subprocess.run(command, env=here.environment("b"), capture_output=True, check=True)
     row("awake: `peer inbox`", f"{(time.perf_counter() - began) * 1000:.0f} ms")

@@ -125,12 +125,18 @@ class Bench:
     def _shell(self) -> float:
         self._idle(self._receiver)
         words, began = _words(), time.monotonic()
-        self._product.send("receiver", words)
+        self._send("receiver", words)
         return self._arrived(self._receiver, words, began)
+
+    def _send(self, to: str, words: str) -> None:
+        """As a person types it: words in, words out."""
+        done = self._product.shell("send", to, words)
+        if done.returncode:
+            raise RuntimeError(f"peer send: {done}")
 
     def _shell_busy(self) -> float:
         words = _words()
-        self._product.send("busy", words)
+        self._send("busy", words)
         return self._turn_ends(self._busy, words)
 
     def _own_busy(self) -> float:

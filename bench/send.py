@@ -38,7 +38,7 @@ DOOR = "a send through an open door, until the waiting hook has ended"
 TRIP, COMMIT = "bare: ZeroMQ round trip over ipc", "bare: SQLite commit, fully synced"
 PYTHON = "bare: `python3 -I -S -c pass`"
 
-PEER = [sys.executable, "-m", "peermesh.cli", "send"]
+PEER = [os.path.join(os.path.dirname(sys.executable), "peer"), "send"]
 
 
 def many(here: Stage, to: str) -> float:

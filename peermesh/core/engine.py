@@ -219,7 +219,7 @@ class Engine:
         if turns is None:
             yield Show(hook.token, ())
         elif hook.event == PROMPT:
-            turns.busy = True
+            turns.busy, turns.woken_at = True, None
             if hook.typed:
                 yield from self._stuck((Way.HOOK,), now)
                 turns.typed()
@@ -300,6 +300,8 @@ class Engine:
             self.turns.waiter = None
         if self.turns and self.turns.prolonging == gone.token and back:
             self.turns.busy = False  # the turn ended after all: its Stop hook said nothing
+        if self.turns and back:
+            self.turns.woken_at = None  # nobody was woken with them
         yield from ()
 
     @_handle.register
@@ -313,13 +315,18 @@ class Engine:
 
     @_handle.register
     def _turn(self, turn: Turn, now: float) -> Iterator[Effect]:
+        woken = False
         if self.turns:
             self.turns.busy = turn.busy
             if turn.typed:
                 self.turns.typed()
+            if turn.sign:
+                woken, self.turns.woken_at = self.turns.woken_at is not None, None
             if turn.sign and not turn.busy:
                 self.turns.chain = ()
-        if turn.sign:
+        if woken and turn.busy and not turn.typed:
+            self._settles_at = now + SETTLING
+        elif turn.sign:
             # A typed prompt of which only the hooks' first step knew: there was nothing to take back.
             yield from self._stuck((Way.HOOK,) if turn.typed else EVERY_WAY, now)
 
@@ -341,8 +348,8 @@ class Engine:
             return
         at = turns.wake_at(self.incoming.due, now)
         if at is not None and at <= now:
-            waiter, turns.waiter = turns.waiter, None
-            turns.budget.spend(now)
+            waiter = turns.waiter
+            turns.woken(now)
             yield self._show(waiter, wake=True)
 
     def _hold(self, now: float) -> Iterator[Effect]:
@@ -355,7 +362,7 @@ class Engine:
         """When to come back with a ``Tick``, if nothing happens before."""
         times = [self.outgoing.alarm(), self._watches.deadline(), self._settles_at]
         if self.turns:
-            times.append(self.turns.wake_at(self.incoming.due, now))
+            times += [self.turns.wake_at(self.incoming.due, now), self.turns.look_at(now)]
         return min((at for at in times if at is not None), default=None)
 
     def occasions(self, now: float) -> frozenset[str]:
@@ -363,8 +370,10 @@ class Engine:
         turns, due = self.turns, self.incoming.due
         if turns is None:
             return frozenset()
-        # After a wake the lane looks at the prompt: only a person's own refills the budget.
-        some = {PROMPT} if due or self.incoming.unproven or turns.budget.spent else set()
+        # After a wake the lane looks at the prompts: only a person's own refills the budget. The first one is most
+        # often the client's own, which the hooks' first step knows by itself.
+        looks = (self.incoming.unproven or turns.budget.spent) and turns.woken_at is None
+        some = {PROMPT} if due or looks else set()
         if due and turns.budget.free_at(now) == now:
             some.add(STOP)
         if due.urgent:

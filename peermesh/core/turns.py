@@ -13,6 +13,10 @@ GATHER_QUIET = 0.005  # seconds
 # And a burst no longer than this, counted from its first message.
 GATHER_LONGEST = 0.3  # seconds
 
+# A woken client begins its turn 10 to 100 ms later, of which only a small file tells.
+LOOK = 0.1  # seconds
+LOOKED_FOR = 3.0  # seconds
+
 PROMPT = "UserPromptSubmit"
 STOP = "Stop"
 BATCH = "PostToolBatch"
@@ -25,6 +29,7 @@ class Turns:
         self.budget = budget
         self.busy = False
         self.waiter: Token | None = None
+        self.woken_at: float | None = None  # since when the client has what wakes it, and no turn began
         self.prolonging: Token | None = None  # the Stop hook that was handed something last
         self.chain: tuple[PeerId, ...] = ()  # sessions this turn goes back to
 
@@ -32,6 +37,17 @@ class Turns:
         """A person's own words began a turn: whatever follows goes back to them."""
         self.budget.typed()
         self.chain = ()
+
+    def woken(self, now: float) -> None:
+        """The waiter was given what it wakes the session with."""
+        self.waiter, self.woken_at = None, now
+        self.budget.spend(now)
+
+    def look_at(self, now: float) -> float | None:
+        """When to look whether a woken client began its turn; ``None`` when not sooner than at any other time."""
+        if self.woken_at is None or now - self.woken_at > LOOKED_FOR:
+            return None
+        return now + LOOK
 
     def read(self, envelopes: tuple[Envelope, ...]) -> None:
         """These are now in the model's context: what it says next may be because of them."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from peermesh import config
+from peermesh.core.incoming import Way
 from peermesh.core.script import Turn
 from peermesh.hooks.payload import BATCH, PROMPT, START
 from peermesh.sidecar.post import Post
@@ -49,7 +50,7 @@ class Session:
         self.batches = 0  # ends of batches and turns that came through the door
         self._prompt_id = ""  # of the last prompt that came through the door
         os.makedirs(self._path("due"), mode=0o700, exist_ok=True)
-        self._flags = {os.path.join("due", name) for name in os.listdir(self._path("due"))} | {"armed"}
+        self._flags = {os.path.join("due", name) for name in os.listdir(self._path("due"))} | {"armed", "woken"}
         self._flag(set())
         self._write_turn(busy=False)
         if self.client_says().get("status") in ("busy", "waiting"):
@@ -87,6 +88,7 @@ class Session:
         self._flag(
             {os.path.join("due", name) for name in wanted}
             | ({"armed"} if turns.waiter is not None else set())
+            | ({"woken"} if turns.woken_at is not None else set())
         )
         turn = self._turn()
         told = turn != self._turn_seen  # while this batch was kept: a hook's word stands
@@ -183,7 +185,7 @@ class Session:
         """
         same = bool(prompt_id) and prompt_id == self._prompt_id
         self._prompt_id = prompt_id
-        if same or self._post.engine.incoming.unproven:
+        if same or any(how is Way.PROMPT for _, how in self._post.engine.incoming.unproven.values()):
             return same
         # The turn's first prompt needed no second step, and its id is not known. After Esc the client is idle.
         return self._turn()[1] in GOING_ON and self.client_says().get("status") == "busy"

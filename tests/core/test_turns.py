@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from peermesh.core.budget import MINUTE, WAKES, WAKES_A_MINUTE, Budget
+from peermesh.core.engine import SETTLING
 from peermesh.core.frames import Hello, Mail, Noted, Receipts, Welcome
 from peermesh.core.script import (
     Asked,
@@ -24,7 +25,7 @@ from peermesh.core.script import (
     Turn,
     WaiterCame,
 )
-from peermesh.core.turns import BATCH, GATHER_LONGEST, GATHER_QUIET, PROMPT, STOP
+from peermesh.core.turns import BATCH, GATHER_LONGEST, GATHER_QUIET, LOOK, LOOKED_FOR, PROMPT, STOP
 from peermesh.core.words import CHAIN_LIMIT, State
 from tests.core.people import ANN, BOB, CLEO, ROAD, Story, ids, message, say, session
 
@@ -278,6 +279,65 @@ def test_a_waiter_that_died_with_mail_in_hand() -> None:
     alarm(story)
     given(story, Gone(WAITER))
     assert given(story.at(1.0), WaiterCame(WAITER + 1)) == Show(WAITER + 1, ids(1), wake=True)
+
+
+# ---------------------------------------------------------------- the turn of a waking
+
+
+def told(story: Story) -> Story:
+    """The session was given what wakes it; its client has not begun yet."""
+    given(story, WaiterCame(WAITER))
+    story.got(1)
+    alarm(story)
+    assert story.engine.occasions(story.now) == frozenset()
+    story.when(Shown(WAITER)).then(MoveIn(ids(1), State.HANDED))
+    assert story.engine.occasions(story.now) == frozenset()
+    return story
+
+
+def test_the_first_step_alone_sees_a_woken_turn() -> None:
+    """The sign is looked for at once, and what woke the session has stuck a moment after it."""
+    story = told(session().greeted())
+    at = story.engine.next_alarm(story.now)
+    assert at == pytest.approx(story.now + LOOK)
+    story.at(at).when(Turn(busy=True, sign=True)).then()
+    assert story.engine.occasions(story.now) == {PROMPT}  # the next one may be a person's
+    story.at(at + SETTLING / 2).when(Tick()).then()
+    story.at(at + SETTLING).when(Tick())
+    assert MoveIn(ids(1), State.SHOWN) in story.effects
+
+
+def test_a_turn_that_ends_before_it_settled_was_shown() -> None:
+    """The next sign proves it, however soon it comes."""
+    story = told(session().greeted())
+    story.when(Turn(busy=True, sign=True)).then()
+    story.when(Turn(busy=True, sign=True))
+    assert MoveIn(ids(1), State.SHOWN) in story.effects
+
+
+def test_a_woken_client_is_not_looked_for_without_end() -> None:
+    """One that died in between is left to the other signs."""
+    story = told(session().greeted())
+    story.at(story.now + LOOKED_FOR + LOOK).when(Tick()).then()
+    at = story.engine.next_alarm(story.now)
+    assert at is None or at > story.now + LOOK
+
+
+def test_mail_that_comes_before_a_woken_turn_is_due() -> None:
+    """Then the prompt's hook has something to say."""
+    story = told(session().greeted()).got(2)
+    assert story.engine.occasions(story.now) == {PROMPT, STOP}
+    assert given(story, HookAsked(1, PROMPT)) == Show(1, ids(2))
+
+
+def test_a_waiter_that_dies_with_its_words_woke_nobody() -> None:
+    """What it held is due at the next prompt, whosever that is."""
+    story = session().greeted()
+    given(story, WaiterCame(WAITER))
+    story.got(1)
+    alarm(story)
+    given(story, Gone(WAITER))
+    assert story.engine.occasions(story.now) == {PROMPT, STOP}
 
 
 # ---------------------------------------------------------------- the budget

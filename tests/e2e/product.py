@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -29,6 +30,9 @@ BRIEFING = "in peer, which links the user's Claude Code sessions"
 END = 5.0
 # The client starts, asks hooks and models in tenths of a second; two busy cores may need twenty times that.
 PATIENCE = 20.0
+
+# The command as it was installed, beside the interpreter.
+PEER = os.path.join(os.path.dirname(sys.executable), "peer")
 
 NOWHERE = "http://127.0.0.1:9"  # a shell asks no model
 
@@ -121,7 +125,7 @@ class Product:
     ) -> subprocess.CompletedProcess[str]:
         """`peer WORDS` as a person types it."""
         return subprocess.run(
-            [sys.executable, "-m", "peermesh.cli", *words],
+            [PEER, *words],
             env=self.home.environment(NOWHERE, env),
             cwd=cwd or self.home.path,
             input=stdin,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
+
+from peermesh.hooks import plugin
 
 from .api import Api
 from .home import Home, until
@@ -41,6 +44,26 @@ def test_idle_session_is_woken_after_a_turn(product: Product, api: Api) -> None:
     product.wait_state(ident, "shown")
     product.wait_idle(b)
     assert count(product.turn(b, "last words"), ident) == 1
+
+
+def test_a_woken_turn_needs_no_interpreter(product: Product, api: Api, tmp_path: Path) -> None:
+    """The client's own prompt is known by the shell that runs the hook; the next one, a person's, is looked at."""
+    events, python = tmp_path / "events", tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\nfor last; do :; done\necho "$last" >>"{events}"\nexec "{sys.executable}" "$@"\n'
+    )
+    python.chmod(0o755)
+    plugin.write(product.root, str(python))
+    b = product.session("b")
+    product.turn(b, "first words")  # the briefing comes with it
+    before = events.read_text().split().count("UserPromptSubmit")
+    ident = product.send("b", "the API changed")
+    api.wait_for_text("b", "> the API changed")
+    product.wait_state(ident, "shown")
+    product.wait_idle(b)
+    assert events.read_text().split().count("UserPromptSubmit") == before
+    product.turn(b, "last words")
+    assert events.read_text().split().count("UserPromptSubmit") == before + 1
 
 
 def test_session_is_woken_before_any_turn(product: Product, api: Api) -> None:

@@ -18,6 +18,7 @@ SHELLS = [shell for shell in (["/bin/sh"], ["dash"], ["bash", "--posix"], ["bash
 # An interpreter that notes how it was called, and what it was told.
 NOTING = """#!/bin/sh
 for word; do printf '%s\\0' "$word"; done >"{calls}"
+{keep}
 exit {code}
 """
 
@@ -50,9 +51,10 @@ class Box:
             "CLAUDE_CODE_ENTRYPOINT": "cli",
         }
 
-    def interpreter(self, code: int = 0) -> None:
-        """Make the noting interpreter, which exits with *code*."""
-        self.python.write_text(NOTING.format(calls=self.path / "calls", code=code))
+    def interpreter(self, code: int = 0, *, keep: bool = False) -> None:
+        """Make the noting interpreter, which exits with *code*; *keep*: also what it reads."""
+        reads = f"cat >'{self.path / 'stdin'}'" if keep else ""
+        self.python.write_text(NOTING.format(calls=self.path / "calls", code=code, keep=reads))
         self.python.chmod(0o755)
 
     def run(self, event: str, stdin: bytes = b"{}") -> subprocess.CompletedProcess[bytes]:
@@ -74,6 +76,10 @@ class Box:
             return (self.path / "calls").read_text().split("\0")[:-1]
         except FileNotFoundError:
             return []
+
+    def stdin(self) -> bytes:
+        """What the interpreter read, if it was to keep it."""
+        return (self.path / "stdin").read_bytes()
 
     def wrote(self, name: str) -> str | None:
         """What is in a file of the session's, if it is there."""

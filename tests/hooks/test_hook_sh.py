@@ -98,6 +98,46 @@ def test_a_second_waiter_is_not_started(box: Box) -> None:
     assert box.quiet(payload.WAIT)
 
 
+# ---------------------------------------------------------------- the prompt after a waking
+
+# As the client says it: one line, without spaces, and a line's end or none.
+WOKEN = '{"session_id":"abc-1","hook_event_name":"UserPromptSubmit","prompt":"<task-notification>\\nmail"}'
+# A person who quotes the client's words, in a prompt of several lines.
+QUOTING = json.dumps(
+    {"last": "x", "prompt": 'why "prompt":"<task-notification>" \n  "a" \\'}, separators=(",", ":")
+)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_the_clients_own_prompt_is_told_from_a_typed_one(box: Box, end: str) -> None:
+    """What begins with the client's notification starts no interpreter, and nobody typed."""
+    (box.session / "woken").touch()
+    assert box.quiet(payload.PROMPT, (WOKEN + end).encode())
+    assert (box.wrote("turn"), box.wrote("typed")) == ("busy\n", None)
+
+
+@pytest.mark.parametrize(
+    "said", [QUOTING, f"{QUOTING}\n", json.dumps(json.loads(QUOTING), indent=1), "x" * 200_000]
+)
+def test_a_typed_prompt_after_a_waking_reaches_the_lane_whole(box: Box, said: str) -> None:
+    """A person was quicker than the client: the lane reads what the shell read of it, and the rest."""
+    (box.session / "woken").touch()
+    box.interpreter(keep=True)
+    assert not box.quiet(payload.PROMPT, said.encode())
+    assert box.stdin().rstrip(b"\n") == said.encode().rstrip(b"\n")
+    assert (box.wrote("turn"), box.wrote("typed")) == (None, None)
+    assert box.calls()[-2:] == [str(box.root), payload.PROMPT]
+
+
+def test_what_is_due_goes_before_a_waking(box: Box) -> None:
+    """With something to say, the prompt's payload is the lane's."""
+    (box.session / "woken").touch()
+    (box.session / "due" / payload.PROMPT).touch()
+    box.interpreter(keep=True)
+    assert not box.quiet(payload.PROMPT, WOKEN.encode())
+    assert box.stdin() == WOKEN.encode()
+
+
 # ---------------------------------------------------------------- the second step
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from peermesh.errors import ChainTooLong
@@ -32,6 +33,24 @@ def test_single_message_wakes_quickly(session: Sessions) -> None:
     assert one.state(ident) == "safe"
     assert two.woken() == ""
     until(lambda: one.state(ident) == "shown", "the receipt")
+
+
+def test_a_woken_turn_is_seen_by_its_file(session: Sessions) -> None:
+    """After a waking no hook's second step is due; the sidecar looks for the first one's sign at once."""
+    one, two = session("a"), session("b")
+    two.prompt()
+    two.stop()
+    waiter = two.waiter()
+    ident = one.send("b", "wake")
+    assert "> wake" in waiter.text()
+    link = two.link
+    until(lambda: os.path.exists(f"{link}/woken"), "the mark of a waking")
+    assert os.listdir(f"{link}/due") == []
+    assert two.woken() == ""
+    until(lambda: one.state(ident) == "shown", "the receipt")
+    until(lambda: not os.path.exists(f"{link}/woken"), "the end of the waking")
+    until(lambda: os.listdir(f"{link}/due") == ["UserPromptSubmit"], "a look at the next prompt")
+    assert two.status["wakes"] == 1
 
 
 def test_one_waiter_stays(session: Sessions) -> None:

@@ -23,7 +23,8 @@ if [ ! -x "$python" ] || [ ! -e "$root/peermesh/cli/main.py" ]; then
     echo "peer: its program is gone ($python). Install peermesh again, then run: peer setup" >&2
     exit 1
 fi
-exec "$python" -I -c 'import sys
+# Without the installed packages (-S): the command fetches them itself when it needs any.
+exec "$python" -I -S -c 'import sys
 root = sys.argv.pop(1)
 sys.argv[0] = "peer"
 if root not in sys.path:
