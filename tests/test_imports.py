@@ -46,8 +46,9 @@ PURE = frozenset(
         "unicodedata",
     ]
 )
-# What the hook's lane can afford at every event, and json, which `peer send` can: it brings re and enum.
-LIGHT = frozenset(["_json", "_socket", "errno", "json", "os", "stat", "sys", "time"])
+# What the hook's lane can afford at every event; json, which `peer send --json` can, as it brings re and enum; and
+# site, by which a command that began without the installed packages fetches them.
+LIGHT = frozenset(["_json", "_socket", "errno", "json", "os", "site", "stat", "sys", "time"])
 # The lane's closure may not hold these, whoever brings them: each costs milliseconds.
 HEAVY = frozenset(
     [

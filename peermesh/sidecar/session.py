@@ -50,7 +50,10 @@ class Session:
         self.batches = 0  # ends of batches and turns that came through the door
         self._prompt_id = ""  # of the last prompt that came through the door
         os.makedirs(self._path("due"), mode=0o700, exist_ok=True)
-        self._flags = {os.path.join("due", name) for name in os.listdir(self._path("due"))} | {"armed", "woken"}
+        self._flags = {os.path.join("due", name) for name in os.listdir(self._path("due"))} | {
+            "armed",
+            "woken",
+        }
         self._flag(set())
         self._write_turn(busy=False)
         if self.client_says().get("status") in ("busy", "waiting"):
