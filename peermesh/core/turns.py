@@ -9,7 +9,7 @@ from peermesh.core.words import Envelope, PeerId
 
 # Messages that come this close together are one waking; a single one waits no longer than this. Those of one
 # open door are less than a millisecond apart; commands of a script are further apart than anybody should wait.
-GATHER_QUIET = 0.005  # seconds
+GATHER_QUIET = 0.002  # seconds
 # And a burst no longer than this, counted from its first message.
 GATHER_LONGEST = 0.3  # seconds
 
