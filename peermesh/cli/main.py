@@ -14,6 +14,9 @@ INTERRUPTED = 130
 # Whoever read us has gone, as a shell says it (128 and SIGPIPE).
 UNREAD = 141
 
+# How the short road ends, on which nothing is left to tidy up: that would cost 2 ms more.
+leave = os._exit
+
 # What standard output says when there is no room where it leads.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -41,7 +44,7 @@ def _run(words: list[str]) -> int:
     if short.fits(words):
         code = short.run(words)
         sys.stdout.flush()
-        os._exit(code)  # an interpreter that tidies up first would cost 2 ms more
+        leave(code)
     if sys.flags.no_site:  # the plugin's command begins without the installed packages, which take 2 ms
         import site
 

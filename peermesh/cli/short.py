@@ -19,9 +19,8 @@ JSON = "--json"
 def fits(words: Sequence[str]) -> bool:
     """Whether *words* are `send TO TEXT…` or `reply ID TEXT…` without any option but ``--json``, or ``-``."""
     plain = _plain(words)
-    return (
-        len(plain) > 2 and plain[0] in ("send", "reply") and not any(word.startswith("-") for word in plain)
-    )
+    options = any(word.startswith("-") for word in plain)
+    return len(plain) > 2 and words[0] in ("send", "reply") and not options
 
 
 def run(words: Sequence[str]) -> int:

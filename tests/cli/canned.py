@@ -66,6 +66,7 @@ class Typed:
         self.door = Canned()
         self._patch, self._capsys = monkeypatch, capsys
         monkeypatch.setattr("peermesh.cli.link.ask", self.door.link_ask)
+        monkeypatch.setattr("peermesh.cli.main.leave", sys.exit)
         monkeypatch.setenv("COLUMNS", "80")
         monkeypatch.setenv("LINES", "24")
 

@@ -32,7 +32,10 @@ NOBODY = UnknownPeer("there is no peer session-b; `peer list` shows who is there
         (["send", "session-b", "two", "words"], True),
         (["send", "@repo", ""], True),  # it says what is wrong with that
         (["reply", "k3m9x2ab-7", "yes"], True),
+        (["send", "session-b", "hello", "--json"], True),
+        (["--json", "reply", "k3m9x2ab-7", "yes"], False),
         (["send", "session-b"], False),
+        (["send", "session-b", "--json"], False),
         (["send", "session-b", "-"], False),
         (["send", "session-b", "hello", "--urgent"], False),
         (["send", "--", "session-b", "hello"], False),
@@ -53,6 +56,8 @@ def test_what_fits(words: list[str], fit: bool) -> None:
     [
         ("send", "session-b", "I renamed", "userId"),
         ("send", "@repo", "hello"),
+        ("send", "session-b", "I renamed", "userId", "--json"),
+        ("send", "--json", "session-b", "  "),
         ("send", "session-b", "  "),
         ("reply", "k3m9x2ab-7", "yes", "merge it"),
         ("send", "session-b", "\udcff"),
