@@ -93,6 +93,7 @@ ONLY = {
         "mesh/hosts/",
         "mesh/pairing/",
         "discovery/",
+        "door/listener.py",
         "door/server.py",
         "sidecar/",
         "cli/pair.py",
