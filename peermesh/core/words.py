@@ -25,8 +25,8 @@ CHAIN_LIMIT = 16
 
 # What one peer may leave undelivered with one other before it is told to stop.
 QUEUE_LIMIT = 200_000  # messages
-# And how much text: as many of the largest would be 200 GB. This much still lets the 200,000 have 670 characters each,
-# and a mailbox that holds it is opened in a tenth of a second. On disk a character has up to four bytes.
+# And how much text: as many of the largest would be 200 GB. This much still lets the 200,000 have 670 characters each.
+# On disk a character has up to four bytes.
 QUEUE_SIZE = 128 * 1024 * 1024  # characters
 
 _PEER_ID = re.compile(f"[{PEER_ID_ALPHABET}]{{{PEER_ID_LENGTH}}}")
