@@ -70,13 +70,13 @@ def test_a_handful_in_each_turn(tmp_path: Path) -> None:
     """Of a crowd before the door few are taken in before the loop goes on, and none of them costs a task."""
 
     async def story(door: DoorServer) -> None:
-        with crowd(tmp_path / "door", 100):
+        with crowd(tmp_path / "door", BACKLOG):
             taken = 0
-            for _ in range(100):
+            for _ in range(50):
                 await asyncio.sleep(0)
                 assert inside(door) - taken <= AT_ONCE
                 taken = inside(door)
-            assert taken == 100
+            assert taken == BACKLOG
             assert len(asyncio.all_tasks()) == 1
 
     served(tmp_path / "door", story)
@@ -86,8 +86,12 @@ def test_who_came_first_and_asks_nothing_goes(tmp_path: Path) -> None:
     """More silent callers than may be inside: the first of them is told why and hung up on, the others stay."""
 
     async def story(door: DoorServer) -> None:
-        with crowd(tmp_path / "door", SILENT) as first:
-            await until(lambda: inside(door) == SILENT)
+        with ExitStack() as many:
+            first: list[socket.socket] = []
+            for upto in range(BACKLOG, SILENT + 1, BACKLOG):
+                first += many.enter_context(crowd(tmp_path / "door", BACKLOG))
+                await until(lambda n=upto: inside(door) == n)  # type: ignore[misc]
+            assert len(first) == SILENT
             with crowd(tmp_path / "door", 1) as last:
                 await until(lambda: door.bad_requests > 0)
                 said = json.loads(first[0].makefile("rb").readline())["error"]
@@ -125,8 +129,8 @@ def test_who_hangs_up_leaves_nothing(tmp_path: Path) -> None:
     """Callers that come and go without a word are forgotten."""
 
     async def story(door: DoorServer) -> None:
-        with crowd(tmp_path / "door", 50):
-            await until(lambda: inside(door) == 50)
+        with crowd(tmp_path / "door", 20):
+            await until(lambda: inside(door) == 20)
         await until(lambda: inside(door) == 0)
 
     served(tmp_path / "door", story)
