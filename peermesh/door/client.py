@@ -36,8 +36,9 @@ _RUN = (
 )
 # The variable in which it is told whom it is for: its arguments would be those of every sidecar that it forks.
 SPEC = "PEER_SPEC"
-# A connection is taken at once; one that hangs, with too many callers before us, is as good as none.
-KNOCK = 0.2  # seconds
+# A connection is taken at once, and before a crowd within some milliseconds; one that hangs, with too many callers
+# before us, is as good as none. A hook knocks up to twice.
+KNOCK = 0.1  # seconds
 # How long to wait when the queue before the door is full: a sidecar takes in a handful in less.
 CROWDED = 0.001  # seconds
 # Kept free in the mark of a start, so that a full disk does not keep the reason from being told.
