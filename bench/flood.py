@@ -9,11 +9,10 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -61,28 +60,55 @@ def write():
         sent += 1
         door.write(do, sent, {name: value.replace("@n", str(sent)) if isinstance(value, str) else value
                               for name, value in fields.items()})
-    print(json.dumps({"sent": sent}), flush=True)
 writer = threading.Thread(target=write)
 writer.start()
 while writer.is_alive() or sum(got.values()) < sent:
     said = door.read()
     what = "ok" if "ok" in said else said["error"]["code"]
     got[what] = got.get(what, 0) + 1
-print(json.dumps({"got": got, "late": time.monotonic() - ends}), flush=True)
+print(json.dumps({"sent": sent, "got": got, "late": time.monotonic() - ends}), flush=True)
+"""
+
+CROWD = """
+import sys, time
+from peermesh.door.client import Door
+path, ends, held, made = sys.argv[1], time.monotonic() + float(sys.argv[2]), [], 0
+while time.monotonic() < ends:
+    try:
+        held.append(Door(path, 0.2))
+        made += 1
+    except OSError:
+        time.sleep(0.001)
+    if len(held) > 900:
+        held.pop(0).close()
+print(made)
 """
 
 
+@dataclass
+class Flood:
+    """What a flooder sent, how many of which answers it got, and how long after its end the last one came (s)."""
+
+    sent: int = 0
+    got: dict[str, int] = field(default_factory=dict)
+    late: float = 0.0
+
+    def __str__(self) -> str:
+        answers = ", ".join(f"{count:,} `{what}`" for what, count in sorted(self.got.items()))
+        return f"The flooder sent {self.sent:,}; its answers: {answers}; the last one {self.late:.2f} s after its end."
+
+
 @contextmanager
-def flood(home_door: str, do: str, seconds: float, **fields: object) -> Iterator[list[str]]:
+def flood(home_door: str, do: str, seconds: float, **fields: object) -> Iterator[Flood]:
     """Requests without end at a door, by a process of its own; what it tells when it has its last answer."""
     words = [sys.executable, "-c", FLOODER, home_door, do, json.dumps(fields), str(seconds), str(MOST_OPEN)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    told: list[str] = []
+    told = Flood()
     try:
         yield told
     finally:
         out, _ = process.communicate()
-        told += out.split("\n")
+    vars(told).update(json.loads(out))
 
 
 @dataclass
@@ -184,17 +210,24 @@ def one_host() -> None:
         others = Neighbours(place)
         others.look(0.5)
         quiet = others.look(SECONDS / 2)
+        calm = max(others.rounds)
         print("**A flood of messages from a to b, through one open door, on one host**\n")
         messages(place, others, quiet)
         with flood(doors["a"], "note", SECONDS / 2, cwd=here.home, text="@n a note") as told:
             noted = others.look(SECONDS / 2)
         print("\n**A flood of notes by a**\n")
         table(quiet, noted)
-        print(f"\n{' '.join(told)}\n")
-        with crowd(doors["b"]) as count:
+        print(f"\n{told}\n")
+        with crowd(doors["b"], SECONDS / 2) as count:
             crowded = others.look(SECONDS / 2)
         print(f"**A flood of connections at b's door, that ask nothing: {count[0]:,} were made**\n")
         table(quiet, crowded)
+        print(f"\n{prompts(calm, others)}")
+
+
+def prompts(calm: int, others: Neighbours) -> str:
+    """After how many prompts c's message was shown."""
+    return f"Prompts of b until c's message was shown: quiet {calm}, flooded {max(others.rounds)}."
 
 
 def messages(place: Place, others: Neighbours, quiet: Figures) -> None:
@@ -204,8 +237,7 @@ def messages(place: Place, others: Neighbours, quiet: Figures) -> None:
     with flood(place.doors["a"], "send", SECONDS, **fields) as told:
         loud = others.look(SECONDS)
     table(quiet, loud)
-    print(f"\nPrompts of b until c's message was shown: quiet {calm}, flooded {max(others.rounds)}.")
-    print(f"The flooder: {' '.join(told)}")
+    print(f"\n{prompts(calm, others)}\n{told}")
 
 
 def two_hosts() -> None:
@@ -242,30 +274,16 @@ def two_hosts() -> None:
 
 
 @contextmanager
-def crowd(path: str) -> Iterator[list[int]]:
-    """Callers that connect without end, and stay."""
-    over, count = threading.Event(), [0]
-
-    def connect() -> None:
-        held: list[Door] = []
-        while not over.is_set():
-            try:
-                held.append(Door(path, 0.2))
-                count[0] += 1
-            except OSError:
-                time.sleep(0.001)
-            if len(held) > 900:
-                held.pop(0).close()
-        for one in held:
-            one.close()
-
-    thread = threading.Thread(target=connect)
-    thread.start()
+def crowd(path: str, seconds: float) -> Iterator[list[int]]:
+    """Callers that connect without end, ask nothing and stay, by a process of its own; how many there were."""
+    words = [sys.executable, "-c", CROWD, path, str(seconds)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    count: list[int] = []
     try:
         yield count
     finally:
-        over.set()
-        thread.join()
+        out, _ = process.communicate()
+    count.append(int(out))
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""Runs the benchmarks one after the other and writes docs/benchmarks.md: ``make bench``."""
+"""Runs the benchmarks one after the other and writes docs/benchmarks.md: ``make bench``.
+
+What a part reads from its environment reaches it from here: ``BENCH_MINUTES=10 make bench`` makes ``load`` its long form.
+"""
 
 from __future__ import annotations
 

@@ -94,6 +94,7 @@ ONLY = {
         "mesh/hosts/",
         "mesh/pairing/",
         "discovery/",
+        "door/listener.py",
         "door/server.py",
         "sidecar/",
         "cli/pair.py",

@@ -48,12 +48,14 @@ from peermesh.core.watches import Watch, Watches
 from peermesh.core.words import (
     CHAIN_LIMIT,
     QUEUE_LIMIT,
+    QUEUE_SIZE,
     Card,
     Envelope,
     Message,
     MessageId,
     PeerId,
     State,
+    mebi,
 )
 
 # The client begins a woken turn, and notes what woke it a moment later: one that is killed in between
@@ -86,10 +88,10 @@ class Engine:
     def _restore(self, snapshot: Snapshot) -> None:
         self.incoming.last = dict(snapshot.heard)
         self.incoming.due = Waiting(snapshot.unshown)
-        self.incoming.unread = snapshot.waiting
+        self.incoming.unread, self.incoming.unread_size = snapshot.waiting, snapshot.waiting_size
         self.incoming.unproven = {one.id: (one, Way.PROMPT) for one in snapshot.handed}
         for to, n, size in snapshot.queued:
-            self.outgoing.other(to).pending.append((n, size))
+            self.outgoing.other(to).add(n, size)
         for message, state in snapshot.receipts:
             self.outgoing.other(message.peer).receipts[message.n] = state
 
@@ -138,9 +140,9 @@ class Engine:
             )
             yield Fail(say.token, "chain", f"{why} whether to go on")
             return
-        full = next((to for to in say.to if self.outgoing.queued_for(to.id) >= QUEUE_LIMIT), None)
+        full = next(filter(None, map(self._full, say.to)), None)
         if full is not None:
-            yield Fail(say.token, "full", f"{QUEUE_LIMIT} messages to {full.name} are still queued; wait")
+            yield Fail(say.token, "full", full)
             return
         messages = [self._message(say, to, chain) for to in say.to]
         for message in messages:
@@ -148,6 +150,14 @@ class Engine:
             yield from self.outgoing.enqueue(message.to, message.id.n, len(message.body), now)
         states = {m.id.n: (m.to, State.QUEUED, "") for m in messages}
         yield from self._watches.add(Watch(say.token, say.wait, now + say.timeout, say.answer, states))
+
+    def _full(self, to: Card) -> str:
+        """Why nothing more may be queued for *to*; "" if it may."""
+        if self.outgoing.queued_for(to.id) >= QUEUE_LIMIT:
+            return f"{QUEUE_LIMIT} messages to {to.name} are still queued; wait"
+        if self.outgoing.queued_size_for(to.id) >= QUEUE_SIZE:
+            return f"{mebi(QUEUE_SIZE)} to {to.name} are still queued; wait"
+        return ""
 
     def _chain(self) -> tuple[PeerId, ...]:
         return (*self.turns.chain, self.card.id) if self.turns else ()

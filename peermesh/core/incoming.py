@@ -23,10 +23,21 @@ from peermesh.core.frames import (
 )
 from peermesh.core.script import Effect, KeepIn, MoveOut, Reply, Route, Token
 from peermesh.core.waiting import Waiting, place
-from peermesh.core.words import CHAIN_LIMIT, Envelope, Message, MessageId, PeerId, envelope
+from peermesh.core.words import (
+    CHAIN_LIMIT,
+    QUEUE_SIZE,
+    Envelope,
+    Message,
+    MessageId,
+    PeerId,
+    envelope,
+    mebi,
+)
 
 # Unshown messages that a mailbox takes; the sender of the next one is told.
 INBOX_LIMIT = 200_000
+# And characters of those: when there are so many, the next message is refused, so one body more may be there.
+INBOX_SIZE = QUEUE_SIZE
 # Links that others may hold open to one peer; the one unused longest is forgotten first.
 ROUTES_LIMIT = 4_096
 # Characters of one body that a model is shown at once; the rest by `peer read ID`.
@@ -68,7 +79,9 @@ class Incoming:
         self.me, self._reader = me, reader
         self.last: dict[PeerId, int] = {}
         self.due = Waiting()
-        self.unread = 0  # what waits besides, where there is no reader
+        self.unread = self.unread_size = (
+            0  # what waits besides, where there is no reader: messages, characters
+        )
         self.handed: dict[Token, Handed] = {}
         self.unproven: dict[MessageId, tuple[Envelope, Way]] = {}  # written out, no sign yet that it stuck
         self._routes: dict[Route, PeerId] = {}
@@ -131,6 +144,7 @@ class Incoming:
                 self.due.add(envelope(message, now))
             else:
                 self.unread += 1
+                self.unread_size += len(message.body)
             yield KeepIn(message)
             yield Reply(route, Ack(n))
 
@@ -139,6 +153,8 @@ class Incoming:
             return "chain", f"it passed through {len(message.chain)} sessions since a person spoke"
         if len(self.due) + self.unread >= INBOX_LIMIT:
             return "full", f"{INBOX_LIMIT} messages wait there unread; say it again when some are read"
+        if self.due.characters + self.unread_size >= INBOX_SIZE:
+            return "full", f"{mebi(INBOX_SIZE)} wait there unread; say it again when some are read"
         return None
 
     # ------------------------------------------------------------ to whoever shows it

@@ -39,6 +39,7 @@ class Correspondent:
 
     link: Link = field(default_factory=Link)
     pending: deque[tuple[int, int]] = field(default_factory=deque)  # (n, size), not yet safe
+    pending_size: int = 0  # characters of all those
     flying: int = 0  # how many of those were sent on this link
     flying_size: int = 0
     receipts: dict[int, State] = field(default_factory=dict)
@@ -53,6 +54,20 @@ class Correspondent:
     def outstanding(self) -> bool:
         """Whether an answer is awaited."""
         return self.flying > 0 or self.receipts_flying
+
+    def add(self, n: int, size: int) -> None:
+        """Message *n* of *size* characters is to be said, behind all others."""
+        self.pending.append((n, size))
+        self.pending_size += size
+
+    def shift(self) -> int:
+        """The first message waits no longer; its number."""
+        n, size = self.pending.popleft()
+        self.pending_size -= size
+        if self.flying:
+            self.flying -= 1
+            self.flying_size -= size
+        return n
 
     def ground(self) -> None:
         """The link is gone, and so is all that was in the air."""
@@ -73,7 +88,7 @@ class Outgoing:
 
     def enqueue(self, to: PeerId, n: int, size: int, now: float) -> Iterator[Effect]:
         """Message *n* of *size* characters is in the outbox; get it to *to*."""
-        self.other(to).pending.append((n, size))
+        self.other(to).add(n, size)
         yield from self.push(to, now)
 
     def owe(self, message: MessageId, state: State, now: float) -> Iterator[Effect]:
@@ -146,21 +161,13 @@ class Outgoing:
     def _landed(self, other: Correspondent, last: int) -> Iterator[Effect]:
         done: list[int] = []
         while other.pending and other.pending[0][0] <= last:
-            done.append(self._shift(other))
+            done.append(other.shift())
         if done:
             yield MoveOut(tuple(done), State.SAFE)
 
     def _refused(self, other: Correspondent, n: int, why: str, count: int) -> Iterator[Effect]:
         if other.pending and other.pending[0][0] == n:
-            yield MoveOut(tuple(self._shift(other) for _ in range(count)), State.REFUSED, why)
-
-    @staticmethod
-    def _shift(other: Correspondent) -> int:
-        n, size = other.pending.popleft()
-        if other.flying:
-            other.flying -= 1
-            other.flying_size -= size
-        return n
+            yield MoveOut(tuple(other.shift() for _ in range(count)), State.REFUSED, why)
 
     @staticmethod
     def _noted(peer: PeerId, other: Correspondent, states: tuple[tuple[int, State], ...]) -> Iterator[Effect]:
@@ -249,6 +256,11 @@ class Outgoing:
         """How many messages wait for *peer*."""
         other = self.others.get(peer)
         return len(other.pending) if other else 0
+
+    def queued_size_for(self, peer: PeerId) -> int:
+        """How many characters those have."""
+        other = self.others.get(peer)
+        return other.pending_size if other else 0
 
     def unsettled(self) -> bool:
         """Whether anything is still to be delivered or told."""

@@ -288,5 +288,6 @@ class Snapshot:
     queued: tuple[tuple[PeerId, int, int], ...] = ()  # to, n, size; in order
     unshown: tuple[Envelope, ...] = ()  # in order of arrival
     waiting: int = 0  # how many there are of those, where they are not read because nobody is shown them
+    waiting_size: int = 0  # characters of those
     handed: tuple[Envelope, ...] = ()  # the same: written out, without a sign that it stuck
     receipts: tuple[tuple[MessageId, State], ...] = ()  # still to be told

@@ -53,6 +53,7 @@ class Waiting(Mapping[MessageId, Envelope]):
     def __init__(self, envelopes: Iterable[Envelope] = ()) -> None:
         self._queues: dict[PeerId, _Queue] = {}
         self._urgent = self._unheld = self._size = 0
+        self.characters = 0  # of all bodies
         self._served = count(1)
         for one in envelopes:
             self.add(one)
@@ -104,6 +105,7 @@ class Waiting(Mapping[MessageId, Envelope]):
 
     def _count(self, one: Envelope, by: int) -> None:
         self._size += by
+        self.characters += by * one.size
         self._urgent += by * one.urgent
         self._unheld += by * (not one.held)
 

@@ -25,6 +25,9 @@ CHAIN_LIMIT = 16
 
 # What one peer may leave undelivered with one other before it is told to stop.
 QUEUE_LIMIT = 200_000  # messages
+# And how much text: as many of the largest would be 200 GB. This much still lets the 200,000 have 670 characters each.
+# On disk a character has up to four bytes.
+QUEUE_SIZE = 128 * 1024 * 1024  # characters
 
 _PEER_ID = re.compile(f"[{PEER_ID_ALPHABET}]{{{PEER_ID_LENGTH}}}")
 _MESSAGE_ID = re.compile(f"([{PEER_ID_ALPHABET}]{{{PEER_ID_LENGTH}}})-([1-9][0-9]{{0,17}})")
@@ -35,6 +38,11 @@ PeerId = str
 def is_peer_id(text: str) -> bool:
     """Whether *text* has the form of a peer's id."""
     return _PEER_ID.fullmatch(text) is not None
+
+
+def mebi(size: int) -> str:
+    """*size* characters in words: 134217728 is "128 Mi characters"."""
+    return f"{size / 1024 / 1024:g} Mi characters"
 
 
 @dataclass(frozen=True, slots=True, order=True)

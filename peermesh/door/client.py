@@ -36,8 +36,11 @@ _RUN = (
 )
 # The variable in which it is told whom it is for: its arguments would be those of every sidecar that it forks.
 SPEC = "PEER_SPEC"
-# A connection is taken at once; one that hangs, with too many callers before us, is as good as none.
-KNOCK = 0.2  # seconds
+# A connection is taken at once, and before a crowd within some milliseconds; one that hangs, with too many callers
+# before us, is as good as none. A hook knocks up to twice.
+KNOCK = 0.1  # seconds
+# How long to wait when the queue before the door is full: a sidecar takes in a handful in less.
+CROWDED = 0.001  # seconds
 # Kept free in the mark of a start, so that a full disk does not keep the reason from being told.
 FAILURE_ROOM = 4096  # bytes
 # A log of the sidecars that grew to this is put aside, in place of the one before.
@@ -65,7 +68,7 @@ class Door:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(timeout)
         try:
-            self._socket.connect(path)
+            _connect(self._socket, path, timeout)
         except BaseException:
             self._socket.close()
             raise
@@ -136,6 +139,22 @@ class Door:
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
+
+
+def _connect(one: socket.socket, path: str, timeout: float | None) -> None:
+    """Connect *one*, also while a crowd waits at the door: a socket with a time limit is told so at once, and tries
+    again until its time is over.
+    """
+    ends = time.monotonic() + (timeout or 0.0)
+    while True:
+        try:
+            one.connect(path)
+        except BlockingIOError:
+            if time.monotonic() >= ends:
+                raise
+            time.sleep(CROWDED)
+        else:
+            return
 
 
 def knock(link: str) -> Door | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import os
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
 from peermesh.door.client import LINE_LIMIT, VERSION
+from peermesh.door.listener import SILENT, Listener
 from peermesh.errors import BadRequest, OtherVersion, PeerError, TooMany
 
 # Callers at once: a session's hooks and commands are a handful, a script's are dozens. If there are more, the one
@@ -34,18 +36,15 @@ class Caller:
 
     def answer(self, number: int, ok: dict[str, Any]) -> None:
         """Answer request *number*."""
-        self._send({"id": number, "ok": ok})
+        self._send(_line({"id": number, "ok": ok}))
 
     def fail(self, number: int, error: PeerError) -> None:
         """Answer request *number* with an error, as a code and a sentence."""
-        said: dict[str, Any] = {"code": error.code, "message": str(error)}
-        if error.detail:
-            said["detail"] = error.detail
-        self._send({"id": number, "error": said})
+        self._send(_failed(number, error))
 
-    def _send(self, said: dict[str, Any]) -> None:
+    def _send(self, line: bytes) -> None:
         if not self._writer.is_closing():
-            self._writer.write(json.dumps(said).encode() + b"\n")
+            self._writer.write(line)
 
     def close(self) -> None:
         """Hang up, after what was said has left."""
@@ -57,17 +56,29 @@ class DoorServer:
 
     def __init__(self, path: str, verbs: Verbs) -> None:
         self._path, self._verbs = path, verbs
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._callers: set[Caller] = set()
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them only weakly
         self._served = 0  # requests since the loop's last turn
         self.bad_requests = 0
 
     async def open(self) -> None:
         """Listen; a socket that a dead sidecar left is replaced. The caller holds the peer's lock."""
-        if os.path.exists(self._path):
-            os.unlink(self._path)
-        self._server = await asyncio.start_unix_server(self._serve, self._path, limit=LINE_LIMIT, backlog=128)
-        os.chmod(self._path, 0o600)
+        self._listener = Listener(self._path, self._speaks, self._crowded)
+
+    def _speaks(self, one: socket.socket) -> None:
+        task = asyncio.create_task(self._let_in(one))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _let_in(self, one: socket.socket) -> None:
+        await self._serve(*await asyncio.open_unix_connection(sock=one, limit=LINE_LIMIT))
+
+    def _crowded(self, one: socket.socket) -> None:
+        self.bad_requests += 1
+        why = TooMany(f"{SILENT} callers have asked nothing yet, and of those you asked nothing for longest")
+        with contextlib.suppress(OSError):  # it may have gone by itself
+            one.send(_failed(0, why))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         caller = Caller(writer)
@@ -140,15 +151,26 @@ class DoorServer:
 
     def stop(self) -> None:
         """Listen no longer; who is inside stays."""
-        if self._server is not None:
-            self._server.close()
-        if os.path.exists(self._path):
-            os.unlink(self._path)
+        if self._listener is not None:
+            self._listener.stop()
 
     def close(self) -> None:
         """Hang up on everybody: to a caller that waits, it means that the sidecar has ended."""
+        if self._listener is not None:
+            self._listener.close()
         for caller in list(self._callers):
             caller.close()
+
+
+def _line(said: dict[str, Any]) -> bytes:
+    return json.dumps(said).encode() + b"\n"
+
+
+def _failed(number: int, error: PeerError) -> bytes:
+    said: dict[str, Any] = {"code": error.code, "message": str(error)}
+    if error.detail:
+        said["detail"] = error.detail
+    return _line({"id": number, "error": said})
 
 
 def _parse(line: bytes) -> tuple[int, str, dict[str, Any]]:

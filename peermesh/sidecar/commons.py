@@ -25,6 +25,7 @@ from peermesh.sidecar.following import Following, Status
 from peermesh.sidecar.jobs import JobDesk
 from peermesh.sidecar.neighbours import hidden
 from peermesh.sidecar.noting import Noting
+from peermesh.sidecar.pacing import Pacing
 from peermesh.sidecar.pokes import Pokes
 from peermesh.sidecar.scope import Scope
 from peermesh.sidecar.session import turn_of
@@ -97,12 +98,12 @@ class Commons:
         self._tidying: asyncio.Task[None] | None = None
         self._looked = 0.0  # when a poke was followed last, by the loop's clock
 
-    @property
     def verbs(self) -> dict[str, Verb]:
-        """What it answers at the door."""
+        """What it answers at the door; from here on it counts how often it is asked for some of it."""
         own = {**self.claiming.verbs, **self.tasking.verbs, **self.noting.verbs, **self.feed.verbs}
         own |= {**self.jobs.verbs, **self.deaths.verbs}
-        return {name: self._apart(verb) for name, verb in own.items()}
+        pacing = Pacing()
+        return {name: self._apart(pacing.paced(name, verb)) for name, verb in own.items()}
 
     def _apart(self, verb: Verb) -> Verb:
         """What a command with PEER_LAN=off says stays on this host, whatever its sidecar may do."""

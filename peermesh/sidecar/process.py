@@ -123,7 +123,7 @@ class Sidecar:
         if not config.lan_forbidden():  # other hosts are not told of a peer without one
             instance_name(self.directory, make=True)
         self.commons.attend()
-        self.desk.serve(self.commons.verbs)
+        self.desk.serve(self.commons.verbs())
         await self.door.open()
         self._started()
         self.nudge()

@@ -141,6 +141,7 @@ class Mailbox:
             reader: whether somebody is shown what waits; else it is only counted.
         """
         with reading(self.path):
+            waiting, size = (0, 0) if reader else self._unread()
             return Snapshot(
                 next_n=self._next_n(),
                 heard=dict(self._db.execute("SELECT peer, last FROM heard")),
@@ -148,7 +149,8 @@ class Mailbox:
                     self._db.execute("SELECT peer, n, size FROM outbox WHERE state = 'queued' ORDER BY n")
                 ),
                 unshown=tuple(self._envelopes(now, clock, "safe", "held")) if reader else (),
-                waiting=0 if reader else self._unread(),
+                waiting=waiting,
+                waiting_size=size,
                 handed=tuple(self._envelopes(now, clock, "handed", "handed")),
                 receipts=tuple(
                     (MessageId(peer, n), State(state))
@@ -158,12 +160,13 @@ class Mailbox:
                 ),
             )
 
-    def _unread(self) -> int:
-        row = self._db.execute(
-            "SELECT count(*) FROM inbox"
+    def _unread(self) -> tuple[int, int]:
+        """How many messages nobody was shown, and how many characters they have."""
+        count, size = self._db.execute(
+            "SELECT count(*), coalesce(sum(size), 0) FROM inbox"
             " WHERE state IN ('safe', 'held') AND state IN ('safe', 'held', 'handed')"  # the index's own words
         ).fetchone()
-        return int(row[0])
+        return int(count), int(size)
 
     def _next_n(self) -> int:
         base = self._base()
@@ -296,7 +299,7 @@ class Mailbox:
         one = self._db.execute
         with translated(self.path):
             return {
-                "unread": self._unread(),
+                "unread": self._unread()[0],
                 "queued": one("SELECT count(*) FROM outbox WHERE state = 'queued'").fetchone()[0],
                 "untold": one("SELECT count(*) FROM inbox WHERE told = 0").fetchone()[0],
             }

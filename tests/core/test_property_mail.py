@@ -44,8 +44,8 @@ from peermesh.mesh.boxed import Node
 from peermesh.mesh.wire import decode, encode
 from tests.core.people import card
 
-# The real limit; some runs have a smaller one.
-INBOX_LIMIT = incoming.INBOX_LIMIT
+# The real limits; some runs have smaller ones.
+INBOX_LIMIT, INBOX_SIZE = incoming.INBOX_LIMIT, incoming.INBOX_SIZE
 LONG = os.environ.get("PEER_TEST") == "long"
 PEERS = ("aaaaaaaa", "bbbbbbbb", "cccccccc", "dddddddd", "eeeeeeee")
 
@@ -69,7 +69,7 @@ class Peers(RuleBasedStateMachine):
         super().__init__()
         self.box = Box()
         self.tokens = 0
-        self.room = INBOX_LIMIT
+        self.narrow = False
         self.urgent: set[MessageId] = set()
         self.displayed: Counter[MessageId] = Counter()
         self.excused: Counter[MessageId] = Counter()  # displayed, and the record of it was lost in a crash
@@ -85,11 +85,12 @@ class Peers(RuleBasedStateMachine):
     @initialize(
         count=st.integers(min_value=3, max_value=5),
         people=st.integers(min_value=0, max_value=1),
-        room=st.sampled_from([INBOX_LIMIT, INBOX_LIMIT, INBOX_LIMIT, 2]),
+        room=st.sampled_from([(INBOX_LIMIT, INBOX_SIZE)] * 4 + [(2, INBOX_SIZE), (INBOX_LIMIT, 9)]),
     )
-    def begin(self, count: int, people: int, room: int) -> None:
+    def begin(self, count: int, people: int, room: tuple[int, int]) -> None:
         """Sessions, and perhaps a person's shell; their inboxes may be so small that mail is refused."""
-        incoming.INBOX_LIMIT = self.room = room
+        incoming.INBOX_LIMIT, incoming.INBOX_SIZE = room
+        self.narrow = room != (INBOX_LIMIT, INBOX_SIZE)
         for place, peer in enumerate(PEERS[:count]):
             person = place < people
             # A small budget, so that mail is held back often.
@@ -228,9 +229,9 @@ class Peers(RuleBasedStateMachine):
 
     def _say(self, node: Node, others: list[Node], fate: int, **more: object) -> None:
         known = set(node.mailbox.outbox)
-        say = Say(
-            token=self.token(), to=tuple(one.card for one in others), kind="message", body="hi", said_at=0.0
-        )
+        token = self.token()
+        body = "x" * (1 + token % 7)  # of many lengths, so that what is counted by length can go wrong
+        say = Say(token=token, to=tuple(one.card for one in others), kind="message", body=body, said_at=0.0)
         self.handle(node, replace(say, **more), fate=fate)
         if more.get("urgent"):
             self.urgent |= {MessageId(node.card.id, n) for n in set(node.mailbox.outbox) - known}
@@ -423,7 +424,7 @@ class Peers(RuleBasedStateMachine):
         """No message is on its sender's disk in a state further than the truth."""
         for one, to, state in self.sent():
             if state is State.REFUSED:
-                assert self.room < INBOX_LIMIT, f"{one} was refused, and nobody would"
+                assert self.narrow, f"{one} was refused, and nobody would"
                 assert one not in self.box.nodes[to].mailbox.inbox, f"{one} was refused, and is there"
             else:
                 assert not further(state, self.truth(one, to)), f"{one} is {state} for its sender"
@@ -433,6 +434,17 @@ class Peers(RuleBasedStateMachine):
         """Only a crash between writing out and noting it shows a message again."""
         for one, times in self.displayed.items():
             assert times <= 1 + self.excused[one], f"{one} was shown {times} times"
+
+    @invariant()
+    def sizes_are_sums(self) -> None:
+        """What is counted as it comes and goes is what there is, after a restart too."""
+        for node in self.box.nodes.values():
+            if node.engine is None:
+                continue
+            due = node.engine.incoming.due
+            assert due.characters == sum(one.size for one in due.values())
+            for other in node.engine.outgoing.others.values():
+                assert other.pending_size == sum(size for _, size in other.pending)
 
     @invariant()
     def order_is_kept(self) -> None:
@@ -463,7 +475,7 @@ class Peers(RuleBasedStateMachine):
             if self.box.nodes:
                 self.come_to_rest()
         finally:
-            incoming.INBOX_LIMIT = INBOX_LIMIT
+            incoming.INBOX_LIMIT, incoming.INBOX_SIZE = INBOX_LIMIT, INBOX_SIZE
 
     def come_to_rest(self) -> None:
         """What ``teardown`` promises."""

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from peermesh.core import engine, incoming
 from peermesh.core.engine import Engine
-from peermesh.core.frames import Ack, Hello, Mail, Refused
+from peermesh.core.frames import Ack, Hello, Mail, Refused, Welcome
 from peermesh.core.incoming import AROUND, BLOCK, PREVIEW
-from peermesh.core.script import Asked, Fail, HookAsked, KeepIn, ReadAsked, Reply, Shown, Snapshot
+from peermesh.core.script import Asked, Fail, Heard, HookAsked, KeepIn, ReadAsked, Reply, Shown, Snapshot
 from peermesh.core.turns import BATCH, PROMPT
 from peermesh.core.waiting import Waiting, place
 from peermesh.core.words import Envelope, MessageId
@@ -127,7 +127,7 @@ def test_as_a_plain_list(told: list[tuple[str, int, bool]]) -> None:
     for what, number, flag in told:
         if what == "add":
             count += 1
-            new = one(count, "bcdf"[number] * 8, float(count // 2), urgent=flag)
+            new = replace(one(count, "bcdf"[number] * 8, float(count // 2), urgent=flag), size=count * count)
             plain[new.id] = new
             due.add(new)
         elif what == "take" and plain:
@@ -141,6 +141,7 @@ def test_as_a_plain_list(told: list[tuple[str, int, bool]]) -> None:
             out = []
         expected = sorted(plain.values(), key=place)
         assert list(due.values()) == expected
+        assert due.characters == sum(each.size for each in expected)
         assert (len(due), due.urgent) == (len(plain), any(each.urgent for each in expected))
         arrivals = [each.arrived for each in expected]
         assert due.span() == ((min(arrivals), max(arrivals)) if arrivals else None)
@@ -153,12 +154,13 @@ def test_as_a_plain_list(told: list[tuple[str, int, bool]]) -> None:
 
 def test_who_stands_in_only_counts() -> None:
     """Nobody is shown an absent peer's mail, so its words are not kept in memory."""
-    absent = Engine(card(ANN), Snapshot(waiting=7), reader=False)
+    absent = Engine(card(ANN), Snapshot(waiting=7, waiting_size=70), reader=False)
     absent.handle(Asked(ROAD, Hello(BOB, ANN)), 0.0)
     for n in range(1, 4):
         mail = message(n)
         assert absent.handle(Asked(ROAD, Mail(mail, 0)), 0.0) == [KeepIn(mail), Reply(ROAD, Ack(n))]
-    assert (len(absent.incoming.due), absent.incoming.unread) == (0, 10)
+    theirs = absent.incoming
+    assert (len(theirs.due), theirs.unread, theirs.unread_size) == (0, 10, 70 + 3 * len("hi"))
 
 
 @pytest.mark.parametrize("reader", [True, False])
@@ -176,6 +178,19 @@ def test_a_full_inbox_is_told(monkeypatch: pytest.MonkeyPatch, reader: bool) -> 
     assert "say it again when some are read" in said.frame.why
 
 
+@pytest.mark.parametrize("reader", [True, False])
+def test_an_inbox_full_of_text_is_told(monkeypatch: pytest.MonkeyPatch, reader: bool) -> None:
+    """The same where few messages are long: the one that reaches the limit is taken, the next is not."""
+    monkeypatch.setattr(incoming, "INBOX_SIZE", 2 * 1024 * 1024)
+    one = Engine(card(ANN), Snapshot(), reader=reader)
+    one.handle(Asked(ROAD, Hello(BOB, ANN)), 0.0)
+    for n in (1, 2, 3):
+        long = message(n, body="x" * 1024 * 700)
+        assert one.handle(Asked(ROAD, Mail(long, 0)), 0.0) == [KeepIn(long), Reply(ROAD, Ack(n))]
+    why = "2 Mi characters wait there unread; say it again when some are read"
+    assert one.handle(Asked(ROAD, Mail(message(4), 0)), 0.0) == [Reply(ROAD, Refused(4, "full", why))]
+
+
 def test_a_full_queue_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot even be queued is refused at once, by exit code 5 and a sentence; others are written to as before."""
     monkeypatch.setattr(engine, "QUEUE_LIMIT", 2)
@@ -186,4 +201,18 @@ def test_a_full_queue_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     story.when(third).then(Fail(third.token, "full", "2 messages to bob are still queued; wait"))
     assert by_code("full", "").exit == Exit.REFUSED
     story.when(say(CLEO))
+    assert not any(isinstance(effect, Fail) for effect in story.effects)
+
+
+def test_a_queue_full_of_text_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same where few messages are long, also to an engine that finds them queued; when they are safe there is room."""
+    monkeypatch.setattr(engine, "QUEUE_SIZE", 1024 * 1024)
+    story = Story(snapshot=Snapshot(next_n=2, queued=((BOB, 1, 1024 * 1023),)))
+    story.when(say(BOB, body="x" * 1024)).whatever()
+    full, other = say(BOB), say(CLEO)
+    story.when(full).then(Fail(full.token, "full", "1 Mi characters to bob are still queued; wait"))
+    story.when(other)
+    assert not any(isinstance(effect, Fail) for effect in story.effects)
+    story.whatever().when(Heard(BOB, Welcome(BOB, 1))).whatever()
+    story.when(say(BOB))
     assert not any(isinstance(effect, Fail) for effect in story.effects)

@@ -45,6 +45,17 @@ def test_what_was_kept_is_there_after_opening_again(tmp_path: Path) -> None:
         assert box.snapshot(0.0, CLOCK).heard == {BOB: 4}
 
 
+def test_who_is_not_read_is_counted(tmp_path: Path) -> None:
+    """Who stands in for a peer learns how many messages and characters wait there; what was shown does not wait."""
+    with mailbox(tmp_path) as box:
+        assert box.snapshot(0.0, CLOCK, reader=False).waiting_size == 0
+        box.keep([KeepIn(heard(n, body="é" * n)) for n in (1, 2, 3, 4)], CLOCK)
+        box.keep([MoveIn((MessageId(BOB, 4),), State.SHOWN), MoveIn((MessageId(BOB, 3),), State.HELD)], CLOCK)
+        there = box.snapshot(0.0, CLOCK, reader=False)
+        assert (there.waiting, there.waiting_size) == (3, 1 + 2 + 3)
+        assert box.counts()["unread"] == 3
+
+
 def test_a_batch_is_kept_together_or_not_at_all(tmp_path: Path) -> None:
     """If one change cannot be written, none is."""
     with mailbox(tmp_path) as box:
