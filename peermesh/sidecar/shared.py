@@ -49,6 +49,7 @@ class _Kept:
     picture: Picture
     seq: int  # of the last event that it was told
     generation: int
+    revision: object = None  # of the log, when ``picture`` last looked for more
 
 
 class Shared:
@@ -73,8 +74,14 @@ class Shared:
 
     def picture(self, repo: str) -> Picture:
         """The picture of *repo*, with everything that this host has heard of."""
-        self.log.revision()  # follows a file that was set aside
-        return self._catch_up(repo, self.log.since)
+        revision = self.log.revision()  # follows a file that was set aside
+        kept = self._kept.get(repo)
+        if kept is not None and kept.revision == revision:  # it is asked for several times in one look
+            self._remember(repo, kept)
+            return kept.picture
+        picture = self._catch_up(repo, self.log.since)
+        self._kept[repo].revision = revision
+        return picture
 
     def changed(self) -> bool:
         """Whether anything was said, here or elsewhere, since this was asked last."""
