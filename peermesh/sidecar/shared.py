@@ -65,6 +65,7 @@ class Shared:
         self._kept: dict[str, _Kept] = {}
         self._counts: dict[str, int] = {}  # events that a compaction left, by repo
         self._revision: object = None
+        self._sign: object = None
         self._stirred: object = None
         self._seen: dict[str, int] = {}  # the last event that was heard, by repo; outlives a picture
         # Called with what is heard for the first time of a repo that is looked at.
@@ -85,7 +86,11 @@ class Shared:
 
     def changed(self) -> bool:
         """Whether anything was said, here or elsewhere, since this was asked last."""
+        sign = self.log.sign()  # asked by every sidecar once a second, most times for nothing
+        if sign is not None and sign == self._sign:
+            return False
         revision = self.log.revision()
+        self._sign = sign
         if revision == self._revision:
             return False
         self._revision = revision
