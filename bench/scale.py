@@ -83,6 +83,7 @@ def grow(here: Crowd, each: int, ear: Listener, step: Step) -> None:
     here.grow(each, but=few)
     if not few:
         return
+    time.sleep(AROUND)  # what those who came together leave to do is not the price of one more
     heard, used, began = ear.packets, here.cpu(), time.perf_counter()
     here.come()
     time.sleep(AROUND)  # each looks around once

@@ -29,6 +29,7 @@ from peermesh.core.script import (
     MoveOut,
     NewClient,
     NoSuchPeer,
+    NotNow,
     ReadAsked,
     Renamed,
     Retire,
@@ -209,6 +210,11 @@ class Engine:
     @_handle.register
     def _link_lost(self, lost: LinkLost, now: float) -> Iterator[Effect]:
         yield from self.outgoing.lost(lost.peer, now)
+
+    @_handle.register
+    def _not_now(self, busy: NotNow, now: float) -> Iterator[Effect]:
+        self.outgoing.not_now(busy.peer, now)
+        yield from ()
 
     @_handle.register
     def _no_such_peer(self, gone: NoSuchPeer, now: float) -> Iterator[Effect]:

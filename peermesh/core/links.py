@@ -17,6 +17,8 @@ QUIET = 60.0
 # The first retry is quick, since a peer that just died is reached through its mailbox at once.
 BACKOFF_FIRST = 0.05
 BACKOFF_LAST = 15.0
+# Nobody was dialled, because too much is under way here: that says nothing of the peer, and does not count.
+BUSY = 0.1
 
 
 class Phase(StrEnum):
@@ -34,6 +36,7 @@ class Move(StrEnum):
     WANT = "want"
     WELCOME = "welcome"
     LOST = "lost"
+    BUSY = "busy"
     DUE = "due"
     REST = "rest"
 
@@ -44,6 +47,7 @@ TABLE: dict[tuple[Phase, Move], Phase] = {
     (Phase.GREETING, Move.WELCOME): Phase.UP,
     (Phase.GREETING, Move.LOST): Phase.WAITING,
     (Phase.GREETING, Move.DUE): Phase.WAITING,  # no welcome in time
+    (Phase.GREETING, Move.BUSY): Phase.WAITING,  # not dialled yet
     (Phase.UP, Move.LOST): Phase.WAITING,
     (Phase.UP, Move.DUE): Phase.IDLE,  # quiet
     (Phase.WAITING, Move.DUE): Phase.GREETING,
@@ -71,6 +75,8 @@ class Link:
             self.due = now + GREETING
         elif phase is Phase.UP:
             self.failures, self.heard, self.due = 0, now, now + QUIET
+        elif what is Move.BUSY:
+            self.due = now + BUSY
         elif phase is Phase.WAITING:
             self.due = now + min(BACKOFF_LAST, BACKOFF_FIRST * 4**self.failures)
             self.failures = min(self.failures + 1, 10)

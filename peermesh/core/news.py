@@ -106,13 +106,13 @@ def news(me: Card, before: Scene, now: Scene, board: Mapping[str, Task], notes: 
     people = now.people
     joined = tuple(card for peer, card in people.items() if peer not in before.people)
     new = {card.id for card in joined}
-    met = [card for card in people.values() if _on_branch(card, me.branch)]
-    known = {peer for peer, card in before.people.items() if _on_branch(card, before.branch)}
+    met = _on_branch(people, me.branch)
+    known = _on_branch(before.people, before.branch).keys()
     owned = {one for one, task in before.tasks.items() if task.owner == me.id}
     return News(
         joined=joined,
         left=tuple(card for peer, card in before.people.items() if peer not in people),
-        same_branch=tuple(card for card in met if card.id not in known and card.id not in new),
+        same_branch=tuple(card for card in met.values() if card.id not in known and card.id not in new),
         files=tuple(edit for key, edit in now.files.items() if key not in before.files),
         held=tuple(edit for key, edit in now.held.items() if key not in before.held),
         ended=tuple(sorted(before.claims - now.claims)),
@@ -155,5 +155,5 @@ def _closed_since(before: Task, now: Task) -> bool:
     return before.state == "taken" and now.state in ("done", "dropped")
 
 
-def _on_branch(card: Card, branch: str) -> bool:
-    return bool(branch) and card.branch == branch
+def _on_branch(people: Mapping[PeerId, Card], branch: str) -> Mapping[PeerId, Card]:
+    return {peer: card for peer, card in people.items() if card.branch == branch} if branch else {}

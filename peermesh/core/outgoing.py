@@ -187,6 +187,13 @@ class Outgoing:
             yield HangUp(peer)
         self._rest(other, now)
 
+    def not_now(self, peer: PeerId, now: float) -> None:
+        """*peer* was not dialled, for want of room here: come back to it soon, and as often as need be."""
+        other = self.others.get(peer)
+        if other is not None:
+            other.link.move(Move.BUSY, now)
+            self._rest(other, now)
+
     def vanished(self, peer: PeerId) -> Iterator[Effect]:
         """*peer* is gone for good: its queue is refused, its receipts are dropped."""
         other = self.others.pop(peer, None)

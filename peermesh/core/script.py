@@ -58,6 +58,13 @@ class LinkLost:
 
 
 @dataclass(frozen=True, slots=True)
+class NotNow:
+    """*peer* was not dialled: as many as can be are under way. It is to be tried again in a moment."""
+
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
 class NoSuchPeer:
     """*peer* is known to nobody on its host any more: nothing can ever reach it."""
 
@@ -137,6 +144,7 @@ Input = (
     | Asked
     | Heard
     | LinkLost
+    | NotNow
     | NoSuchPeer
     | HookAsked
     | ReadAsked

@@ -123,7 +123,6 @@ class Commons:
     def attend(self) -> None:
         """The post is open: begin to follow what matters to it."""
         sidecar = self._sidecar
-        self.company.sign()
         self.company.look()
         self._following = Following(sidecar.post, self._status, lambda: sidecar.card)
         sidecar.post.kept.append(self.feed.kept)
@@ -202,7 +201,7 @@ class Commons:
     def _follow_poke(self) -> None:
         self._crowd, self._looked = None, asyncio.get_running_loop().time()
         try:
-            self.look()
+            self.look(poked=True)
             self.jobs.poked()
         except PeerError as wrong:  # the look of the next second sees it
             self._sidecar.log(f"{self.card.name}: {wrong}")
@@ -216,15 +215,15 @@ class Commons:
         if self._sidecar.keeper.holds:
             self._sidecar.keeper.nudged()
 
-    def look(self, *, around: bool = False) -> None:
-        """See what is new in the log, and with *around* also who came and went."""
+    def look(self, *, around: bool = False, poked: bool = False) -> None:
+        """See what is new in the log, and who came and went if anything is, or *around*, or *poked*."""
         if around or self.jobs.new_keeper:
             self.jobs.look()
         changed = self.shared.changed()
-        if not changed and not around:
-            return
         before = self.company.known
-        came = self.company.look() is not before
+        came = (changed or around or poked) and self.company.look() is not before
+        if not (changed or around or came):
+            return
         self.feed.look(around=around)
         # Most of what a host says is of other repos.
         stirred = self.shared.stirred(self.card.repo_key) or came or around
@@ -328,7 +327,6 @@ class Commons:
         """Let go of all."""
         if self._tidying is not None:
             self._tidying.cancel()
-        self.company.sign()
         self.jobs.close()
         self._pokes.close()
         if self._crowd is not None:

@@ -269,10 +269,14 @@ class Keeper:
             directory = os.path.join(folder, peer)
             if is_locked(os.path.join(directory, "lock")):
                 continue
-            # A process of that number may live all the same: the hooks' first step would take it for ours.
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(directory, "pid"))
-                self._host.found_dead(peer)
+            pid = os.path.join(directory, "pid")
+            if os.path.exists(pid):
+                try:  # first the word of it: should we die in between, the next keeper finds the file
+                    self._host.found_dead(peer)
+                finally:
+                    # A process of that number may live all the same: the hooks' first step would take it for ours.
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(pid)
             self._bury(peer, os.path.join(directory, "client"))
             if os.path.exists(os.path.join(directory, "pending")):
                 self._try(peer)

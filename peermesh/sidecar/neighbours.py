@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from peermesh import config
@@ -15,6 +15,7 @@ from peermesh.core.words import Card, PeerId
 from peermesh.sidecar.post import Busy
 from peermesh.sidecar.session import STATUS, turn_of
 from peermesh.store.host import HostStore
+from peermesh.store.remotes import HostState
 from peermesh.store.trust import TrustStore
 
 # What is told of a directory instead of its path.
@@ -22,7 +23,7 @@ DIGEST = 16  # hex digits
 
 
 class Neighbours:
-    """The peers of other hosts, read again when something changed.
+    """The peers of other hosts, of whom those are read again that changed.
 
     Args:
         root: the state directory.
@@ -33,22 +34,36 @@ class Neighbours:
     def __init__(self, root: str, host: HostStore, trust: TrustStore) -> None:
         self._root, self._host, self._trust = root, host, trust
         self._entries: dict[PeerId, Entry] = {}
+        self._hosts: tuple[dict[str, str], dict[str, HostState]] | None = None  # as of the last look
 
-    def read(self) -> list[Card]:
-        """Their cards, with the names that their hosts have here; those of trusted hosts only."""
+    def follow(self, changed: Collection[PeerId] | None) -> Collection[PeerId]:
+        """Read again what changed.
+
+        Args:
+            changed: of whom something else was written than when this was called last; ``None``: anybody.
+
+        Returns:
+            Who is, or was, somebody else than before, as far as this host can tell.
+        """
         names = {one.key: one.name for one in self._trust.read().hosts}
         hosts = self._host.remotes.hosts()
-        self._entries = {}
-        for entry in self._host.remotes.entries():
-            card = entry.card
-            if card.host_key not in names:
-                continue
-            known = replace(entry, card=replace(card, host=names[card.host_key]))
-            state = hosts.get(card.host_key)
-            if entry.here and not (state is not None and state.up):
-                known = replace(known, status=AWAY, since=state.seen_at if state is not None else entry.since)
-            self._entries[card.id] = known
-        return [entry.card for entry in self._entries.values()]
+        if (names, hosts) != self._hosts:
+            changed = None  # whoever is on a host is here as long as that is reached
+        fresh = {}
+        for entry in self._host.remotes.entries(changed):
+            known = _seen_from_here(entry, names, hosts)
+            if known is not None:
+                fresh[entry.card.id] = known
+        gone = set(self._entries if changed is None else changed) - fresh.keys()
+        for peer in gone:
+            self._entries.pop(peer, None)
+        self._entries |= fresh
+        self._hosts = names, hosts
+        return gone | fresh.keys()
+
+    def cards(self) -> list[Card]:
+        """Their cards, with the names that their hosts have here; those of trusted hosts only."""
+        return [self._entries[peer].card for peer in sorted(self._entries)]
 
     def get(self, peer: PeerId) -> Entry | None:
         """What was last read of *peer*; ``None`` if it is not on another host."""
@@ -67,6 +82,18 @@ class Neighbours:
         if not config.lan():
             raise Busy
         return config.gate_link(self._root)
+
+
+def _seen_from_here(entry: Entry, names: Mapping[str, str], hosts: Mapping[str, HostState]) -> Entry | None:
+    """*entry* as it is while its host is reached, or is not; ``None`` if that is not trusted."""
+    card = entry.card
+    if card.host_key not in names:
+        return None
+    known = replace(entry, card=replace(card, host=names[card.host_key]))
+    state = hosts.get(card.host_key)
+    if entry.here and not (state is not None and state.up):
+        return replace(known, status=AWAY, since=state.seen_at if state is not None else entry.since)
+    return known
 
 
 def hidden(root: str, peer: PeerId) -> bool:

@@ -14,8 +14,7 @@ from typing import Protocol, cast
 
 from peermesh.core.budget import Budget
 from peermesh.core.engine import Engine
-from peermesh.core.frames import Ack, Hello, Mail
-from peermesh.core.links import Phase
+from peermesh.core.frames import Ack, Mail
 from peermesh.core.script import (
     Answer,
     Dial,
@@ -28,6 +27,7 @@ from peermesh.core.script import (
     KeepOut,
     LinkLost,
     NoSuchPeer,
+    NotNow,
     Reply,
     Retire,
     Route,
@@ -52,12 +52,11 @@ from peermesh.store.sqlite import translated_os
 # After a commit that failed the network is left alone for this long: a full disk stays full.
 PAUSE = 1.0  # seconds
 
-# Who cannot be reached just now, because too many are stood in for, is tried again after this.
-BUSY = 0.1  # seconds
-
 # Links that one peer has dialled at a time; each takes four descriptors, of which a process has 4,096. Who has more to
 # speak with closes those on which all is said, so many at once.
 LINKS, SPARED = 500, 64
+# Where none could be closed, the next one looks for such after this.
+FULL = 0.05  # seconds
 
 # The mark of undelivered mail is taken away after so long a rest.
 MARK_QUIET = 1.0  # seconds
@@ -115,7 +114,9 @@ class Post:
         self.before: Callable[[], None] = lambda: None  # called before each batch
         self.after: Callable[[], None] = lambda: None  # and after it
         self.kept: list[Callable[[list[Keep], float], None]] = []  # told what was written, and when
+        self._full_until = 0.0
         self.used = time.monotonic()
+        self.heard = False  # whether anything came yet
         self.bad_frames = 0
         self.engine = Engine(card, self._snapshot(), budget, reader=answer is not None)
         self.links = around.open_links(os.path.join(directory, "link"), self)
@@ -154,7 +155,7 @@ class Post:
         inputs, self._inputs = self._inputs, []
         now = time.monotonic()
         if inputs:
-            self.used = now
+            self.used, self.heard = now, True
         effects = [effect for one in inputs for effect in self.engine.handle(one, now)]
         try:
             self._perform(effects)
@@ -236,7 +237,7 @@ class Post:
             if path is not None:
                 self.links.dial(peer, path)
         except Busy:
-            self._loop.call_later(BUSY, self._dial_again, peer)
+            self.put(NotNow(peer))
             return
         except (OSError, LinkError) as wrong:
             self._around.log(f"{self.engine.card.name}: {peer} cannot be dialled: {wrong}")
@@ -253,17 +254,13 @@ class Post:
         """
         if self.links.dialled < LINKS:
             return
+        if time.monotonic() < self._full_until:
+            raise Busy
         for spoken in self.engine.outgoing.spare(SPARED, time.monotonic()):
             self._speak(cast(Speak, spoken))
         if self.links.dialled >= LINKS:
+            self._full_until = time.monotonic() + FULL
             raise Busy
-
-    def _dial_again(self, peer: PeerId) -> None:
-        """There may be room now; until the engine takes the dial for lost, which has a pause of its own."""
-        other = self.engine.outgoing.others.get(peer)
-        if not self.links.closed and other is not None and other.link.phase is Phase.GREETING:
-            self._dial(peer)
-            self.links.tell(peer, Hello(self.engine.card.id, peer))
 
     def _recover(self, inputs: list[Input], effects: list[Effect], wrong: PeerError) -> None:
         """Nothing of the batch was kept: say nothing of it, and go back to what the disk holds."""

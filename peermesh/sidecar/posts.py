@@ -36,6 +36,9 @@ STAND_IN_LONGEST = 2.0
 # Each takes about a dozen descriptors, and ZeroMQ does not bear running out of them.
 STAND_INS = 64
 DESCRIPTORS_OF_ONE, DESCRIPTORS_KEPT = 16, 512
+# And so many of them at a time are new and have heard nothing yet: to open one takes milliseconds, in which nobody is
+# greeted, and who is not greeted in time is dialled again ever later.
+NEW = 16
 # Peers that did not come back for so long, with nothing waiting for them, are forgotten.
 FORGET = 30 * 86_400.0
 
@@ -156,7 +159,8 @@ class Posts:
         lock = take_lock(os.path.join(directory, "lock"))
         if lock is None:
             return
-        if len(self._posts) > self._most:
+        new = sum(not post.heard for one, post in self._posts.items() if one != self._own)
+        if len(self._posts) > self._most or new >= NEW:
             free_lock(lock)
             raise Busy
         try:
@@ -181,6 +185,7 @@ class Posts:
         post = self._posts.get(peer)
         if post is None:
             return
+        post.look()  # what came while this process did something else is no quiet
         now = time.monotonic()
         quiet = post.at_rest and now - post.used >= STAND_IN_QUIET
         if quiet or now - since >= STAND_IN_LONGEST:

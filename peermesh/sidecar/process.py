@@ -23,6 +23,7 @@ from peermesh.sidecar.chores import Chores
 from peermesh.sidecar.commons import Commons
 from peermesh.sidecar.desk import Desk
 from peermesh.sidecar.enrol import Spec, answers, mark_off, own_lock, register, unmark_off
+from peermesh.sidecar.everybody import Everybody
 from peermesh.sidecar.keeper import Keeper, instance_name
 from peermesh.sidecar.neighbours import Neighbours
 from peermesh.sidecar.posts import Posts
@@ -63,6 +64,7 @@ class Sidecar:
         self.host = HostStore(root, config.host_name())
         self.trust = TrustStore(root, config.host_name())
         self.neighbours = Neighbours(root, self.host, self.trust)
+        self.everybody = Everybody(self.host, self.trust, self.neighbours)
         self.posts = Posts(root, self.host, self.log, self.warn)
         self.posts.forgot = self._forgot
         self.posts.elsewhere = self.neighbours.elsewhere
@@ -76,10 +78,6 @@ class Sidecar:
         self._goodbye = False  # the session said that it ends
         self._given = ""  # the name that the person gave in the client, as last seen
         self._ticks, self._wrong = 0, ""
-        self._revision: object = None
-        self._cards: list[Card] = []
-        self._by_id: dict[PeerId, Card] = {}
-        self._seen: dict[PeerId, float] = {}
 
     # ------------------------------------------------------------ starting
 
@@ -126,6 +124,7 @@ class Sidecar:
         self.desk.serve(self.commons.verbs())
         await self.door.open()
         self._started()
+        self.commons.company.sign()
         self.nudge()
         return True
 
@@ -248,17 +247,12 @@ class Sidecar:
 
     def card_of(self, peer: PeerId) -> Card | None:
         """The card of *peer*, if it is known."""
-        self.cards()
-        return self._by_id.get(peer)
+        self.everybody.follow()
+        return self.everybody.get(peer)
 
     def cards(self) -> list[Card]:
-        """Everybody that is known, here and elsewhere, read again when it changed."""
-        revision = (self.host.revision(), self.trust.revision())
-        if revision != self._revision:
-            self._revision, self._cards = revision, [*self.host.cards(), *self.neighbours.read()]
-            self._by_id = {card.id: card for card in self._cards}
-            self._seen = self.host.seen()
-        return self._cards
+        """Everybody that is known, here and elsewhere. Not to be changed."""
+        return self.everybody.cards()
 
     def _forgot(self, peer: PeerId) -> None:
         """*peer* is known no longer."""
@@ -267,14 +261,14 @@ class Sidecar:
 
     def changed(self) -> None:
         """This process wrote to the shared file itself, which the file's revision does not tell it."""
-        self._revision = None
+        self.everybody.changed()
 
     def seen_at(self, peer: PeerId) -> float:
         """When *peer* last came or went (wall clock, seconds)."""
         elsewhere = self.neighbours.get(peer)
         if elsewhere is not None:
             return elsewhere.since
-        return self._seen.get(peer, 0.0)
+        return self.everybody.seen_at(peer)
 
     def recent(self, card: Card) -> bool:
         """Whether a group means *card* too: it is here, or was lately and may be resumed."""
@@ -390,7 +384,8 @@ class Sidecar:
             )
             self.trust.set_aside = None
         if not os.path.exists(os.path.join(self.directory, "pid")):
-            self._write_pid()  # a keeper took us for dead just as we began
+            self._write_pid()  # a keeper took us for dead just as we began, and told the others
+            self.commons.company.sign()
         if self.session is not None:
             self.session.look_idle()
             incoming = self.post.engine.incoming
@@ -426,11 +421,11 @@ class Sidecar:
         await self.keeper.end()
         if self._watch is not None:
             self._watch.stop()
-        self.host.saw(self.card.id, time.time())
         self._leave_repo()
         for name in ("pid", "instance"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.directory, name))
+        self.commons.company.sign()
         for link in clients_of(self.root, self.directory):
             unlink_if_to(link, self.directory)
         self.post.run()  # the last signs of the client's, and what came meanwhile

@@ -49,6 +49,7 @@ class _Kept:
     picture: Picture
     seq: int  # of the last event that it was told
     generation: int
+    revision: object = None  # of the log, when ``picture`` last looked for more
 
 
 class Shared:
@@ -64,6 +65,7 @@ class Shared:
         self._kept: dict[str, _Kept] = {}
         self._counts: dict[str, int] = {}  # events that a compaction left, by repo
         self._revision: object = None
+        self._sign: object = None
         self._stirred: object = None
         self._seen: dict[str, int] = {}  # the last event that was heard, by repo; outlives a picture
         # Called with what is heard for the first time of a repo that is looked at.
@@ -73,12 +75,22 @@ class Shared:
 
     def picture(self, repo: str) -> Picture:
         """The picture of *repo*, with everything that this host has heard of."""
-        self.log.revision()  # follows a file that was set aside
-        return self._catch_up(repo, self.log.since)
+        revision = self.log.revision()  # follows a file that was set aside
+        kept = self._kept.get(repo)
+        if kept is not None and kept.revision == revision:  # it is asked for several times in one look
+            self._remember(repo, kept)
+            return kept.picture
+        picture = self._catch_up(repo, self.log.since)
+        self._kept[repo].revision = revision
+        return picture
 
     def changed(self) -> bool:
         """Whether anything was said, here or elsewhere, since this was asked last."""
+        sign = self.log.sign()  # asked by every sidecar once a second, most times for nothing
+        if sign is not None and sign == self._sign:
+            return False
         revision = self.log.revision()
+        self._sign = sign
         if revision == self._revision:
             return False
         self._revision = revision

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from peermesh.store.sqlite import GONE, note, open_file, translated, translated_os
+
+# A journal that was written to longer ago than this shows the next write by its time: file systems' clocks are coarse.
+COARSE = 2.0  # seconds
 
 
 class CommonFile:
@@ -72,6 +76,20 @@ class CommonFile:
     def openings(self) -> int:
         """How often this process opened the file: again when it was lost, or set aside by another."""
         return self._openings
+
+    def sign(self) -> object:
+        """What differs when anybody wrote, or put another file here; ``None`` if just that cannot be told.
+
+        For who looks again and again at a file that is seldom written: costs a look at the times of two files, half
+        of what SQLite's own word does, and no lock.
+        """
+        try:
+            file, journal = os.stat(self.path), os.stat(f"{self.path}-wal")
+        except FileNotFoundError:
+            return None
+        if time.time() - journal.st_mtime <= COARSE:
+            return None
+        return file.st_ino, journal.st_ino, journal.st_size, journal.st_mtime_ns
 
     def _version(self) -> int:
         """What changes when another process wrote; follows a file that was set aside."""

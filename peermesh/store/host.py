@@ -6,14 +6,14 @@ import glob
 import json
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from peermesh.core.names import key, unique
 from peermesh.core.words import Card, PeerId
 from peermesh.errors import NameTaken, StoreBroken
-from peermesh.store import remotes
+from peermesh.store import changes, remotes
 from peermesh.store.common import CommonFile
 from peermesh.store.sqlite import reading, texts, transaction, translated
 
@@ -37,6 +37,7 @@ ALTER TABLE peers ADD COLUMN worktree TEXT NOT NULL DEFAULT '';
 {remotes.STEP_ACTIVE};
 ALTER TABLE off ADD COLUMN of TEXT NOT NULL DEFAULT ''
 """,
+    changes.STEP,
 ]
 
 _COLUMNS = "id, name, person, oneshot, repo, repo_key, branch, cwd, roles, focus, worktree"
@@ -75,6 +76,7 @@ class HostStore(CommonFile):
         self._root, self._host = root, host
         super().__init__(os.path.join(root, "host.db"), STEPS)
         self.remotes = remotes.Remotes(lambda: self._db, self.path)
+        self.changes = changes.Changes(lambda: self._db, self.path)
 
     def _begin(self) -> None:
         self._adopt_if_empty()
@@ -133,6 +135,21 @@ class HostStore(CommonFile):
         with reading(self.path):
             row = self._db.execute(f"SELECT {_COLUMNS} FROM peers WHERE id = ?", (peer,)).fetchone()  # noqa: S608
             return self._card(row) if row else None
+
+    def known(self, only: Iterable[PeerId] | None = None) -> dict[PeerId, tuple[Card, float]]:
+        """The cards of this host's peers, and when the sidecar of each last came or went (wall clock, seconds).
+
+        Args:
+            only: of these, as far as they are known here; ``None``: of all.
+        """
+        ask = f"SELECT seen_at, {_COLUMNS} FROM peers"  # noqa: S608 - the columns are ours
+        with reading(self.path):
+            if only is None:
+                rows = self._db.execute(ask).fetchall()
+            else:
+                found = (self._db.execute(f"{ask} WHERE id = ?", (peer,)).fetchone() for peer in only)
+                rows = [row for row in found if row]
+            return {card.id: (card, seen) for seen, *row in rows for card in [self._card(tuple(row))]}
 
     def _card(self, row: tuple[Any, ...]) -> Card:
         peer, name, person, oneshot, repo, repo_key, branch, cwd, roles, focus, worktree = row

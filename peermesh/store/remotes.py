@@ -51,10 +51,15 @@ class Remotes:
             rows = self._db().execute("SELECT key, up, seen_at FROM hosts").fetchall()
         return {key: HostState(bool(up), seen) for key, up, seen in rows}
 
-    def entries(self) -> list[Entry]:
-        """Every known peer of another host."""
+    def entries(self, only: Iterable[PeerId] | None = None) -> list[Entry]:
+        """The known peers of other hosts, or *only* these as far as they are such."""
+        ask = "SELECT card, status, since, active FROM remotes"
         with reading(self._path):
-            rows = self._db().execute("SELECT card, status, since, active FROM remotes").fetchall()
+            if only is None:
+                rows = self._db().execute(ask).fetchall()
+            else:
+                found = (self._db().execute(f"{ask} WHERE id = ?", (peer,)).fetchone() for peer in only)
+                rows = [row for row in found if row]
             return [Entry(_card(card), status, since, active) for card, status, since, active in rows]
 
     def host_of(self, peer: PeerId) -> str | None:
@@ -120,7 +125,7 @@ class Remotes:
         return {key for (key,) in rows}
 
 
-# All are read again when one changed, by every sidecar of the host.
+# All are read again when the link to a host comes up or breaks, by every sidecar.
 @lru_cache(maxsize=KEPT)
 def _card(text: str) -> Card:
     return card_of(json.loads(text))

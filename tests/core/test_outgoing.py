@@ -19,7 +19,7 @@ from peermesh.core.frames import (
     Refused,
     Welcome,
 )
-from peermesh.core.links import BACKOFF_FIRST, GREETING, PATIENCE, QUIET, SILENCE, Phase
+from peermesh.core.links import BACKOFF_FIRST, BUSY, GREETING, PATIENCE, QUIET, SILENCE, Phase
 from peermesh.core.outgoing import RECEIPTS_AT_ONCE, WINDOW, WINDOW_SIZE
 from peermesh.core.script import (
     Asked,
@@ -30,6 +30,7 @@ from peermesh.core.script import (
     LinkLost,
     MoveOut,
     NoSuchPeer,
+    NotNow,
     SayAnswer,
     Snapshot,
     Tell,
@@ -220,6 +221,27 @@ def test_no_welcome_in_time() -> None:
     story.when(say(BOB)).whatever()
     story.at(GREETING).when(Tick()).then(HangUp(BOB))
     story.at(GREETING + BACKOFF_FIRST).when(Tick()).then(Dial(BOB), Tell(BOB, Hello(ANN, BOB)))
+
+
+def test_who_was_not_dialled_is_tried_as_soon_each_time() -> None:
+    """However often there was no room: that is no failure of the other's, who is then tried at once when lost."""
+    story = Story()
+    story.when(say(BOB)).whatever()
+    for _ in range(30):
+        story.when(NotNow(BOB)).then()
+        story.at(story.now + BUSY).when(Tick()).then(Dial(BOB), Tell(BOB, Hello(ANN, BOB)))
+    assert story.engine.outgoing.other(BOB).link.answers
+    story.when(LinkLost(BOB)).then(HangUp(BOB))
+    assert story.engine.next_alarm(story.now) == story.now + BACKOFF_FIRST
+
+
+def test_who_was_not_dialled_and_is_known_no_longer() -> None:
+    """There is nothing to come back to."""
+    story = Story()
+    story.when(say(BOB)).whatever()
+    story.when(NoSuchPeer(BOB)).whatever()
+    story.when(NotNow(BOB)).then()
+    assert story.engine.next_alarm(story.now) is None
 
 
 def test_a_cut_link_is_dialled_again_at_once() -> None:
