@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from stage import ROOT, Stage, stage, until
-from weight import memory, threads_cpu
+from weight import memory, slope, threads_cpu
 
 from peermesh.door.client import Door
 from peermesh.errors import ChainTooLong
@@ -322,19 +322,18 @@ def times(ledger: Ledger) -> None:
 
 
 def weights(seen: list[tuple[float, list[float]]]) -> None:
-    """Memory over time; the slope is that of the second half, by least squares."""
+    """Memory over time. Flat means: in the last third it rises by less than 0.05 MB a minute."""
     sums = [(at, sum(pss) / len(pss)) for at, pss in seen]
-    half = sums[len(sums) // 2 :]
-    mean_at, mean = (sum(column) / len(half) for column in zip(*half, strict=True))
-    spread = sum((at - mean_at) ** 2 for at, _ in half) or 1.0
-    slope = sum((at - mean_at) * (pss - mean) for at, pss in half) / spread
+    rises = [slope(*zip(*sums[-max(2, len(sums) // part) :], strict=True)) * 60 for part in (2, 3)]
     every = max(1, len(sums) // 10)
     print(f"\nPSS of a sidecar over time, MB: {', '.join(f'{pss:.1f}' for _, pss in sums[::every])}.")
     first, middle, last = sums[0][1], sums[len(sums) // 2][1], sums[-1][1]
     print(
         f"\nPSS of a sidecar (mean of {len(seen[0][1])}): {first:.2f} MB at the start, {middle:.2f} in the middle,"
     )
-    print(f"{last:.2f} at the end; in the second half {slope * 60:+.3f} MB a minute.")
+    print(
+        f"{last:.2f} at the end; in the second half {rises[0]:+.3f} MB a minute, in the last third {rises[1]:+.3f}."
+    )
 
 
 def verdict(load: Load, seconds: float, used: float) -> None:

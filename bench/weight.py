@@ -34,6 +34,14 @@ def memory(pid: int) -> dict[str, float]:
     return {"pss": found["Pss"] / 1024, "uss": (found["Private_Clean"] + found["Private_Dirty"]) / 1024}
 
 
+def slope(times: Sequence[float], values: Sequence[float]) -> float:
+    """By how much *values* rise in one unit of *times*, by least squares; 0 if all is one moment."""
+    at, mean = sum(times) / len(times), sum(values) / len(values)
+    spread = sum((time - at) ** 2 for time in times)
+    rises = sum((time - at) * (value - mean) for time, value in zip(times, values, strict=True))
+    return rises / spread if spread else 0.0
+
+
 def cpu(pid: int) -> float:
     """Seconds of processor time that a process has used, to the nanosecond."""
     with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:

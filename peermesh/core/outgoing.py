@@ -132,23 +132,23 @@ class Outgoing:
     def heard(self, peer: PeerId, frame: Response, now: float) -> Iterator[Effect]:
         """A frame came back from *peer*."""
         other = self.other(peer)
-        match frame:
-            case Welcome(me, last) if me == peer:
+        match frame:  # without places, see Post._speak
+            case Welcome() if frame.me == peer:
                 if other.link.move(Move.WELCOME, now):
-                    yield from self._landed(other, last)
-            case Ack(last):
-                yield from self._landed(other, last)
-            case Gap(last):
-                yield from self._landed(other, last)
+                    yield from self._landed(other, frame.last)
+            case Ack():
+                yield from self._landed(other, frame.last)
+            case Gap():
+                yield from self._landed(other, frame.last)
                 other.ground()
-            case Refused(n, code, why):
-                yield from self._landed(other, n - 1)
+            case Refused():
+                yield from self._landed(other, frame.n - 1)
                 # There is no room for those behind it either: they were not taken, and would each bring the whole
                 # window on its way once more.
-                count = max(1, other.flying) if code == "full" else 1
-                yield from self._refused(other, n, f"{code}: {why}", count)
-            case Noted(states):
-                yield from self._noted(peer, other, states)
+                count = max(1, other.flying) if frame.code == "full" else 1
+                yield from self._refused(other, frame.n, f"{frame.code}: {frame.why}", count)
+            case Noted():
+                yield from self._noted(peer, other, frame.states)
             case Denied() | Bye() | Welcome():
                 yield from self.lost(peer, now)
                 return

@@ -13,6 +13,7 @@ from peermesh.core.words import Card, PeerId
 from peermesh.hooks import recap
 
 if TYPE_CHECKING:
+    from peermesh.core.picture import Note
     from peermesh.sidecar.claiming import Claiming
     from peermesh.sidecar.noting import Noting
     from peermesh.sidecar.post import Post
@@ -119,10 +120,17 @@ class Awareness:
             return
         now = self._now()
         picture = self._shared.picture(me.repo_key)
-        notes = [note for note in picture.notes() if note.id in self._fresh] if self._fresh else []
+        notes = self._notes()
         board = {task.id: task for task in picture.board.tasks()}
         self._news = news(me, self._base, now, board, notes)
         self._latest = (now, self._seq)
+
+    def _notes(self) -> list[Note]:
+        """Notes by others that were not told, in order of place, as far as the log still has them."""
+        if not self._fresh:
+            return []
+        arrived = self._shared.notes(self._me.repo_key, min(self._fresh.values()) - 1)
+        return [note for note in arrived if note.id in self._fresh]
 
     def waiting(self) -> bool:
         """Whether there is something to tell at the next turn."""

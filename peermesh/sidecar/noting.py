@@ -104,7 +104,7 @@ class Noting:
         most = max(1, int(fields.get("most") or 20))
         found = [
             note
-            for note in self._shared.picture(place.key).notes()
+            for note in self._shared.notes(place.key)
             if (since is None or now - note.at <= since)
             and (not grep or grep in note.text.casefold() or grep in note.name.casefold())
         ]

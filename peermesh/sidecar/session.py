@@ -156,8 +156,8 @@ class Session:
 
     def _read(self, name: str) -> str:
         try:
-            with open(self._path(name), encoding="ascii", errors="replace") as file:
-                return file.read(100).strip()
+            with open(self._path(name), "rb", buffering=0) as file:
+                return file.read(100).decode("ascii", errors="replace").strip()
         except FileNotFoundError:
             return ""
 

@@ -71,8 +71,10 @@ class Statusline:
         if text == self._written:
             return
         try:
-            with open(f"{self._path}.new", "w", encoding="utf-8") as file:
-                file.write(f"{text}\n" if text else "")
+            with open(
+                f"{self._path}.new", "wb"
+            ) as file:  # as bytes: a text's coder is looked up, see Post._speak
+                file.write(f"{text}\n".encode() if text else b"")
             os.replace(f"{self._path}.new", self._path)
         except OSError:
             return  # a full disk: the line is late

@@ -94,10 +94,16 @@ class LogStore(CommonFile):
 
     # ------------------------------------------------------------ reading
 
-    def since(self, repo: str, seq: int) -> list[tuple[int, Event]]:
-        """What came of *repo* behind *seq*, in order of arrival, each with its place in it."""
+    def since(self, repo: str, seq: int, kinds: Collection[str] = ()) -> list[tuple[int, Event]]:
+        """What came of *repo* behind *seq*, in order of arrival, each with its place in it.
+
+        Args:
+            repo: which.
+            seq: the place of the last that is known; 0 for all.
+            kinds: only these; all if there are none.
+        """
         with reading(self.path):
-            return log_rows.since(self._db, self._log, repo, seq)
+            return log_rows.since(self._db, self._log, repo, seq, kinds)
 
     def pages(self, repo: str, rows: int = compaction.ROWS) -> Iterator[tuple[int, list[Event]]]:
         """All of *repo*, in order of arrival, so many *rows* at a time, each time with the place of the last."""

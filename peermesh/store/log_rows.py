@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from sys import intern
 from typing import Any
 
@@ -171,7 +172,7 @@ def since(
         f"SELECT {COLUMNS} FROM events WHERE repo = ? AND seq > ? {only} ORDER BY seq",  # noqa: S608 - our words
         (repo, seq, *kinds),
     )
-    return _events(db, own, rows.fetchall())
+    return _events(db, own, rows)
 
 
 def page(db: sqlite3.Connection, own: str, repo: str, seq: int, rows: int) -> tuple[bool, int, list[Event]]:
@@ -180,14 +181,17 @@ def page(db: sqlite3.Connection, own: str, repo: str, seq: int, rows: int) -> tu
         f"SELECT {COLUMNS} FROM events WHERE repo = ? AND seq > ? ORDER BY seq LIMIT ?",  # noqa: S608 - our words
         (repo, seq, rows),
     ).fetchall()
-    return bool(found), found[-1][0] if found else seq, [one for _, one in _events(db, own, found)]
+    return bool(found), found[-1][0] if found else seq, [one for _, one in _events(db, own, iter(found))]
 
 
-def _events(db: sqlite3.Connection, own: str, rows: list[tuple[Any, ...]]) -> list[tuple[int, Event]]:
-    if not rows:
+def _events(db: sqlite3.Connection, own: str, rows: Iterator[tuple[Any, ...]]) -> list[tuple[int, Event]]:
+    """The events of *rows*, which are taken one at a time: a row is nearly as large as its event."""
+    first = next(rows, None)
+    if first is None:
         return []
     hosts = {**dict(db.execute("SELECT log, host_key FROM logs")), own: ""}
-    return [(row[0], event(row, hosts)) for row in rows if row[1] in hosts]  # not of a host just forgotten
+    known = (row for row in chain((first,), rows) if row[1] in hosts)  # not of a host just forgotten
+    return [(row[0], event(row, hosts)) for row in known]
 
 
 class Bound:

@@ -198,14 +198,16 @@ class Mailbox:
 
     def _keep(self, change: Keep, clock: float) -> None:
         run = self._db.execute
-        match change:
-            case KeepOut(m):
+        match change:  # without places, see Post._speak
+            case KeepOut():
+                m = change.message
                 run(
                     "INSERT INTO outbox (n, peer, kind, body, fields, state, size, said_at)"
                     " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)",
                     (m.id.n, m.to, m.kind, m.body, fields(m), len(m.body), m.said_at),
                 )
-            case KeepIn(m):
+            case KeepIn():
+                m = change.message
                 run(
                     "INSERT OR IGNORE INTO inbox (peer, n, kind, body, fields, state, size, urgent, came_at)"
                     " VALUES (?, ?, ?, ?, ?, 'safe', ?, ?, ?)",
@@ -214,14 +216,14 @@ class Mailbox:
                 self._heard(m.id.peer, m.id.n)
             case MoveOut():
                 self._move_out(change, clock)
-            case MoveIn(ids, state):
-                statement = _MOVES_IN[state]
-                self._db.executemany(statement, [{"peer": i.peer, "n": i.n, "clock": clock} for i in ids])
-            case Told(peer, states):
-                for n, state in states:
+            case MoveIn():
+                rows = [{"peer": i.peer, "n": i.n, "clock": clock} for i in change.ids]
+                self._db.executemany(_MOVES_IN[change.state], rows)
+            case Told():
+                for n, state in change.states:
                     run(
                         "UPDATE inbox SET told = 1 WHERE peer = ? AND n = ? AND state = ?",
-                        (peer, n, state.value),
+                        (change.peer, n, state.value),
                     )
 
     def _heard(self, peer: str, n: int) -> None:

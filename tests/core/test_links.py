@@ -7,7 +7,9 @@ import pytest
 from peermesh.core.links import (
     BACKOFF_LAST,
     GREETING,
+    MANY,
     PATIENCE,
+    PAUSE,
     QUIET,
     SILENCE,
     TABLE,
@@ -122,6 +124,24 @@ def test_a_sign_of_life_puts_it_off() -> None:
     assert link.due == 3.0 + SILENCE
     link.sign_of_life(4.0, outstanding=False)
     assert link.due == 4.0 + QUIET
+
+
+def test_a_link_that_brought_many_frames_is_closed_in_a_pause() -> None:
+    """ZeroMQ's queues grow with what went through them: a second of quiet is enough then, unless an answer is due."""
+    link = Link()
+    link.move(Move.WANT, 0.0)
+    link.move(Move.WELCOME, 0.0)
+    for _ in range(MANY - 1):
+        link.sign_of_life(1.0, outstanding=False)
+    assert link.due == 1.0 + QUIET
+    link.sign_of_life(2.0, outstanding=False)
+    assert link.due == 2.0 + PAUSE
+    link.sign_of_life(3.0, outstanding=True)
+    assert link.due == 3.0 + SILENCE
+    for move in (Move.DUE, Move.WANT, Move.WELCOME):
+        link.move(move, 4.0)
+    link.sign_of_life(5.0, outstanding=False)
+    assert link.due == 5.0 + QUIET
 
 
 def test_two_failures_and_it_does_not_answer() -> None:
