@@ -426,7 +426,10 @@ class Sidecar:
         await self.keeper.end()
         if self._watch is not None:
             self._watch.stop()
-        self.host.saw(self.card.id, time.time())
+        try:
+            self.host.saw(self.card.id, time.time())
+        except PeerError as wrong:  # of all that is left to do, this matters least
+            self.log(f"{self.card.name}: {wrong}")
         self._leave_repo()
         for name in ("pid", "instance"):
             with contextlib.suppress(FileNotFoundError):

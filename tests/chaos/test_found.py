@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from peermesh.door.client import starting_mark
 from tests.live.actors import Session
 from tests.live.home import Home, adopt_orphans, until
 
@@ -98,6 +101,32 @@ def test_a_message_that_was_kept_is_not_called_lost(home: Shimmed) -> None:
     assert "error" not in said
     assert said["messages"][0]["state"] in ("queued", "safe")
     until(lambda: two.unread() == ["kept"], "the delivery")
+
+
+def test_a_start_after_the_clock_was_set_back(home: Shimmed) -> None:
+    """The mark of a sidecar that died as it started seems to be of the future then, and holds nobody up."""
+    one = Session(home, "a", home.app)
+    mark = Path(starting_mark(str(one.link)))
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    later = time.time() + 3_600
+    os.utime(mark, (later, later))
+    assert one.peer("status").code == 0
+
+
+def test_a_full_disk_at_the_end(home: Shimmed) -> None:
+    """A sidecar that cannot note when it went does all the rest of its going: the last signs of its client, too."""
+    one, two = started(home, "a"), started(home, "b")
+    ident = one.send("b", "read and not signed")
+    assert f"[{ident}]" in two.prompt()
+    home.fail("commit host.db")
+    (two.directory / "turn").write_text("idle\n")  # as the hooks' first step leaves it
+    pid = two.directory / "pid"
+    two.peer("down")
+    until(lambda: not pid.exists(), "its end")
+    home.fail()
+    assert "Traceback" not in home.log()
+    until(lambda: one.state(ident) == "shown", "the receipt")
 
 
 def test_a_point_kills_whoever_passes_it(home: Shimmed) -> None:
