@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -21,8 +22,8 @@ def run(plan: Plan, journal: Path, *, quiet: bool = False) -> Findings:
     began = time.monotonic()
     with stage.built():
         built = time.monotonic()
-        for name in plan.names():
-            stage.journal.add("peer", who=name, id=stage.of(name).ask(name, "status")["id"])
+        for name in plan.everybody():
+            stage.journal.add("peer", who=name, id=stage.of(name).identity(name))
         try:
             stage.play()
             played = time.monotonic()
@@ -70,6 +71,7 @@ def main() -> int:
     parser.add_argument("--plan", type=Path, help="a plan that was written, perhaps with lines taken out")
     parser.add_argument("--print", action="store_true", help="print the plan and do nothing")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # all that was made is taken away
     first = asked.seed if asked.seed is not None else secrets.randbelow(1_000_000)
     kinds = [one for one in asked.only if one not in asked.without]
     bad = 0

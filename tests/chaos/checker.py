@@ -14,6 +14,10 @@ What the entries mean:
     view      what a host shows in the end of claims, tasks, notes: ``what`` and ``rows``
     command   any other command, with its output
     hung      a hook or a command that did not end
+    answered  `peer ask` printed something: the question's ``token``, ids and tokens ``by`` which, its ``code``
+    peeked    what a person's inbox showed as unread, without being read
+
+A command that prints messages (ask, inbox, read) is a ``hook`` with its name as ``event``.
 """
 
 from __future__ import annotations
@@ -24,7 +28,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from .excuses import Entry, Showing, excuse
+from . import asking
+from .excuses import COMMANDS, Entry, Showing, excuse
 
 # A hook answers within its deadline, and the interpreter's start comes before; slower ones are counted.
 SLOW = 0.8
@@ -84,6 +89,7 @@ class _Checker:
                         hook["ended"],
                         (hook["code"] or 0) < 0 or hook["killed"],
                         hook["event"],
+                        failed=hook["code"] == 1,
                     )
                 )
         for some in self.shown.values():
@@ -92,8 +98,8 @@ class _Checker:
     def run(self) -> Findings:
         """Every rule once."""
         for rule in (
-            self._lost, self._jobs, self._refused, self._twice, self._order, self._false_shown, self._views,
-            self._damage, self._hooks, self._commands,
+            self._lost, self._jobs, self._refused, self._twice, self._order, self._false_shown, self._questions,
+            self._views, self._damage, self._hooks, self._commands,
         ):  # fmt: skip
             rule()
         self.found.counts["messages told of"] = sum(1 for _ in self._told())
@@ -184,7 +190,10 @@ class _Checker:
         place = {key: index for index, key in enumerate(self._places())}
         for said, ident, to in sorted(self._told(), key=lambda one: float(one[0]["began"])):
             some = self.shown.get((to, said["token"]))
-            if not some:
+            if not some or some[0].event in (
+                "ask",
+                "read",
+            ):  # of all that waits these show what was asked for
                 continue
             key = (said["who"], to, said["urgent"])
             now = place[to, said["token"]]
@@ -206,21 +215,29 @@ class _Checker:
                     yield hook["who"], token
 
     def _at_once(self, one: tuple[str, str], other: tuple[str, str]) -> bool:
-        """Whether a waiter showed the one and another hook the other, at nearly the same moment."""
+        """Whether a waiter or a command showed the one and something else the other, at nearly the same moment."""
         first, second = self.shown[one][0], self.shown[other][0]
-        return (first.event == "Wait") != (second.event == "Wait") and abs(
-            first.ended - second.ended
-        ) < AT_ONCE
+        beside = {first.event, second.event} & {"Wait", *COMMANDS}
+        near = min(
+            abs(first.ended - second.ended), max(first.began, second.began) - min(first.ended, second.ended)
+        )
+        return bool(beside) and first is not second and near < AT_ONCE
 
     def _reborn(self, *who: str) -> bool:
         return any(one["file"] == "mail.db" and one["session"] in who for one in self.by_kind["damaged"])
 
     def _false_shown(self) -> None:
         """(d) Whenever a sender is told *shown*, a hook of the recipient did print it."""
-        printed = {(who, one.id) for (who, _), some in self.shown.items() for one in some}
+        printed: dict[tuple[str, str], float] = {}  # and when that began at first
+        for (who, _), some in self.shown.items():
+            for one in some:
+                printed[who, one.id] = min(one.began, printed.get((who, one.id), one.began))
         for said, ident, to in self._told():
             rows = [row["state"] for row in said["rows"] if row["id"] == ident]
-            if "shown" in rows and (to, ident) not in printed:
+            if "shown" not in rows:
+                continue
+            self.found.counts["told that it is shown"] += 1
+            if printed.get((to, ident), said["ended"]) >= said["ended"]:
                 self.found.add("false shown", f"{ident} {said['token']} to {to}, told by the command")
         recipient = {ident: to for _, ident, to in self._told()}
         for sent in self.by_kind["sent"]:
@@ -228,6 +245,23 @@ class _Checker:
                 to = recipient.get(ident)
                 if state == "shown" and to is not None and (to, ident) not in printed:
                     self.found.add("false shown", f"{ident} to {to}, by peer sent of {sent['who']}")
+
+    def _questions(self) -> None:
+        """Who asked was told the truth, and hears in the end; what was read stays read."""
+        tokens = {token for who, token in self.shown}
+        for kind, words in (
+            *asking.false_answers(self.by_kind),
+            *asking.unread_again(self.by_kind, self.who, self.shown),
+            *asking.never_said(self.by_kind, tokens),
+        ):
+            self.found.add(kind, words)
+        for said, to in asking.unanswered(self.by_kind, self.who, self.shown):
+            if self._destroyed(said, to):
+                self.found.counts["lost with its store"] += 1
+            elif any(one["host"] == said["who"][0] for one in self.by_kind["clock"]):
+                self.found.counts["no word of a question where a clock was set"] += 1  # see docs/faults.md
+            else:
+                self.found.add("unanswered", f"{said['token']} of {said['who']} to {to}")
 
     # ------------------------------------------------------------ views, damage, manners
 
@@ -264,8 +298,10 @@ class _Checker:
         for one in self.by_kind["hook"]:
             fine = (0, 2) if one["event"] == "Wait" else (0,)
             if not one["killed"] and one["code"] is not None and one["code"] not in fine:
-                if one["code"] == -9:
-                    self.found.counts["hooks killed at a point"] += 1
+                if (
+                    one["code"] == -9 or one["event"] in COMMANDS
+                ):  # the codes of these are looked at as a command's
+                    self.found.counts["hooks killed at a point"] += one["code"] == -9
                 else:
                     self.found.add(
                         "hook", f"{one['event']} of {one['who']} exits with {one['code']}: {one['err']}"
@@ -274,7 +310,11 @@ class _Checker:
                 self.found.add("hook", f"{one['event']} of {one['who']} says {one['err'][-300:]}")
             if one["cut"] and not one["killed"] and one["code"] != -9:
                 self.found.add("hook", f"{one['event']} of {one['who']} printed no whole answer")
-            if one["event"] != "Wait" and one["ended"] - one["began"] > SLOW and not one["killed"]:
+            if (
+                one["event"] not in ("Wait", *COMMANDS)
+                and one["ended"] - one["began"] > SLOW
+                and not one["killed"]
+            ):
                 self.found.counts["slow hooks"] += 1
         for one in self.by_kind["hung"]:
             self.found.add("hung", f"{' '.join(one['argv'])} of {one['session']} after {one['seconds']} s")

@@ -28,14 +28,14 @@ def kill_keeper(stage: Stage, host: str) -> None:
     """Kill -9 of whoever runs a host's gate."""
     machine = stage.machines[host]
     keeper = machine.keeper()
-    if keeper:
-        _kill(stage, machine, [keeper])
+    if keeper is not None:
+        _kill(stage, machine, [keeper or host])
 
 
 def kill_sidecars(stage: Stage, host: str) -> None:
     """Kill -9 of all of a host at once."""
     machine = stage.machines[host]
-    _kill(stage, machine, [one for one in stage.plan.names() if one[0] == host])
+    _kill(stage, machine, [host, *(one for one in stage.plan.names() if one[0] == host)])
 
 
 def _kill(stage: Stage, machine: Machine, sessions: list[str]) -> None:
@@ -215,7 +215,7 @@ def damage(stage: Stage, session: str, file: str, how: str) -> None:
 
 
 def _damage_mailbox(stage: Stage, machine: Machine, session: str, how: str) -> None:
-    folder = (machine.state / "session" / session).resolve()
+    folder = machine.folder(session).resolve()
     _kill(stage, machine, [session])
     end = time.monotonic() + 5
     while (lock := take_lock(str(folder / "lock"))) is None:

@@ -20,7 +20,7 @@ POINTS = (
     "before-commit-log.db", "after-commit-log.db", "before-commit-host.db", "after-commit-host.db",
     "before-hello", "before-welcome",
     "hook-asked", "hook-answered", "hook-flushed", "hook-told",
-    "cli-asked", "cli-answered",
+    "cli-asked", "cli-answered", "cli-flushed", "cli-told",
     "supervisor-noted",
 )  # fmt: skip
 
@@ -36,6 +36,12 @@ FAULTS = (
 
 # Those that are about one session; the others are about a host.
 OF_SESSIONS = ("kill-sidecar", "stop-sidecar", "damage", "end-session")
+# Those that are also about a person's sidecar; its name is the host's.
+OF_PEOPLE = ("kill-sidecar", "stop-sidecar", "damage")
+# What the person of each host is called.
+PERSON = "pat"
+# What is killed while it runs, if hooks or commands are.
+KILLED = ("turn", "send", "ask", "inbox", "peek", "note", "claim", "task", "run")
 # Those that are over at once; the others last for a while, some of them no longer than so many seconds.
 AT_ONCE = (
     "kill-sidecar", "kill-keeper", "kill-sidecars", "kill-supervisor", "kill-fork-server", "kill-point", "clock",
@@ -71,6 +77,10 @@ class Plan:
     def names(self) -> list[str]:
         """All sessions; the first letter is the host."""
         return [f"{host}{n}" for host in self.hosts for n in range(1, self.sessions + 1)]
+
+    def everybody(self) -> list[str]:
+        """The sessions, and the person of each host, who is called as the host."""
+        return [*self.names(), *self.hosts]
 
     def dump(self) -> str:
         """As JSON, one step a line, from which lines may be taken."""
@@ -153,6 +163,13 @@ class _Maker:
         what = self.chance.random()
         if what < 0.12:
             return self.chance.choice(("@repo", "@all"))
+        if what < 0.22:  # to a person
+            host = self.chance.choice([one for one in self.hosts if one != name])
+            return PERSON if host == name[0] else f"{PERSON}@{host}"
+        return self._session(name)
+
+    def _session(self, name: str) -> str:
+        """Another session than *name*."""
         others = [one for one in self.names if one != name]
         to = self.chance.choice(others)
         return to if to[0] == name[0] else f"{to}@{to[0]}"
@@ -163,13 +180,20 @@ class _Maker:
 
     def _one(self, who: str, name: str, at: float) -> Step:
         what = self.chance.choices(
-            ("send", "door", "note", "claim", "release", "task", "run"), (40, 14, 7, 9, 5, 9, 3)
+            ("send", "ask", "inbox", "door", "note", "claim", "release", "task", "run"),
+            (40, 6, 2, 14, 7, 9, 5, 9, 3),
         )[0]
         if what == "send":
             args: dict[str, Any] = {"to": self._to(name), "token": self._token(name)}
             if self.chance.random() < 0.1:
                 args["urgent"] = True
+            if self.chance.random() < 0.1:
+                args["shown"] = round(self.chance.uniform(1, 8), 1)
             return Step(at, who, "send", args)
+        if what == "ask":
+            return self._question(at, who, name)
+        if what == "inbox":
+            return Step(at, who, "inbox", {"most": self.chance.choice((1, 20))})
         if what == "door":
             to, count = self._to(name), self.chance.randint(2, 12)
             return Step(at, who, "door", {"to": to, "tokens": [self._token(name) for _ in range(count)]})
@@ -182,14 +206,27 @@ class _Maker:
         path = f"src/{self.chance.choice('pqrst')}/{self.chance.choice(('x.py', 'y.py', ''))}"
         return Step(at, who, what, {"path": path, "text": f"{what} of {name} at {at}"})
 
+    def _question(self, at: float, who: str, name: str) -> Step:
+        """One that the other answers, or does not."""
+        token = self._token(name, self.chance.choice("qqu"))
+        seconds = round(self.chance.uniform(1, 8), 1)
+        return Step(at, who, "ask", {"to": self._session(name), "token": token, "seconds": seconds})
+
     def _ears(self, name: str, pace: float) -> Iterator[Step]:
         for at in self._times(3.0 / pace):
             yield Step(at, f"{name}.ears", "turn", {"batches": self.chance.randrange(3)})
 
     def _person(self, host: str, pace: float) -> Iterator[Step]:
-        for at in self._times(6.0 / pace):
-            args = {"to": self._to(f"{host}0"), "token": self._token(host)}
-            yield Step(at, host, "send", args)
+        for at in self._times(3.0 / pace):
+            what = self.chance.choices(("send", "ask", "inbox", "peek"), (10, 2, 6, 2))[0]
+            if what == "ask":
+                yield self._question(at, host, host)
+            elif what == "inbox":
+                yield Step(at, host, "inbox", {"most": self.chance.choice((1, 2, 500))})
+            elif what == "peek":
+                yield Step(at, host, "peek", {"read": self.chance.random() < 0.5})
+            else:
+                yield Step(at, host, "send", {"to": self._to(host), "token": self._token(host)})
 
     # ------------------------------------------------------------ what goes wrong
 
@@ -198,7 +235,7 @@ class _Maker:
         found = []
         for one in steps:
             kind = "kill-hook" if one.do == "turn" else "kill-cli"
-            may = one.do in ("turn", "send", "note", "claim", "task", "run") and kind in faults
+            may = one.do in KILLED and kind in faults
             if may and self.chance.random() < 0.12:
                 # A hook takes 5 to 100 ms, a command 150 to 300.
                 longest = 0.12 if kind == "kill-hook" else 0.35
@@ -234,7 +271,9 @@ class _Maker:
         """Where and how: of a host, unless it is about a session; for a while, unless it is over at once."""
         one = self.chance.choice
         about: dict[str, Any] = (
-            {"session": one(self.names)} if kind in OF_SESSIONS else {"host": one(self.hosts)}
+            {"session": one([*self.names, *(self.hosts if kind in OF_PEOPLE else ())])}
+            if kind in OF_SESSIONS
+            else {"host": one(self.hosts)}
         )
         if kind not in AT_ONCE:
             about["seconds"] = min(self._long(), SHORT.get(kind, 60.0))
