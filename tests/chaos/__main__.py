@@ -10,9 +10,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from .checker import Findings, check
+from .checker import check
+from .findings import Findings
 from .healing import gather, heal
-from .plan import FAULTS, Plan, make
+from .making import make
+from .plan import FAULTS, Plan
+from .shrink import Shrinker
 from .stage import Stage
 
 
@@ -57,6 +60,27 @@ def report(plan: Plan, found: Findings, journal: Path) -> str:
     return "\n".join([*lines, f"seed {plan.seed}; the journal is {journal}; again: {again}"])
 
 
+def shorter(plan: Plan, found: Findings, runs: int) -> str:
+    """How to play a shorter plan that fails as *found* did, after so many runs at most."""
+    kinds = found.kinds()
+    folders: dict[str, Path] = {}  # by the plan that was played
+
+    def fails(one: Plan) -> bool:
+        folder = Path(tempfile.mkdtemp(prefix=f"chaos-{plan.seed}-short-"))
+        again = run(one, folder / "journal.jsonl", quiet=True)
+        (folder / "plan.jsonl").write_text(one.dump())
+        folders[one.dump()] = folder
+        same = kinds & again.kinds()
+        print(f"{len(one.steps):6} steps: {', '.join(sorted(same)) or 'fine'}", flush=True)
+        return bool(same)
+
+    short = Shrinker(fails, runs).shrink(plan)
+    if short is plan:
+        return f"no shorter plan failed in {runs} runs"
+    again = f"python -m tests.chaos --plan {folders[short.dump()] / 'plan.jsonl'}"
+    return f"{len(short.steps)} of {len(plan.steps)} steps fail as well: {again}"
+
+
 def main() -> int:
     """Run as the command line says; 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
@@ -69,6 +93,13 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=list(FAULTS), metavar="FAULT", help="kinds of fault")
     parser.add_argument("--without", nargs="*", default=[], metavar="FAULT", help="kinds that are left out")
     parser.add_argument("--plan", type=Path, help="a plan that was written, perhaps with lines taken out")
+    parser.add_argument(
+        "--shrink",
+        type=int,
+        metavar="RUNS",
+        default=0,
+        help="of a run that fails, look so often for a shorter plan",
+    )
     parser.add_argument("--print", action="store_true", help="print the plan and do nothing")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # all that was made is taken away
@@ -88,6 +119,8 @@ def main() -> int:
         bad += bool(found.wrong)
         if found.wrong:
             print(report(plan, found, journal), flush=True)
+            if asked.shrink:
+                print(shorter(plan, found, asked.shrink), flush=True)
         else:
             print(f"seed {plan.seed}: fine", flush=True)
     return 1 if bad else 0

@@ -22,17 +22,14 @@ A command that prints messages (ask, inbox, read) is a ``hook`` with its name as
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
-from . import asking
+from . import asking, manners
 from .excuses import COMMANDS, Entry, Showing, excuse
+from .findings import Findings
 
-# A hook answers within its deadline, and the interpreter's start comes before; slower ones are counted.
-SLOW = 0.8
 # What was said so shortly before a file was damaged may not have been written elsewhere yet.
 UNDER_WAY = 3.0
 # A waiter that wakes the session and a prompt that is typed at that moment overtake each other.
@@ -48,21 +45,6 @@ NOTHING_SAID = (
     "full",
     "off",
 )
-# Commands may be refused; these exit codes are in the table of the design.
-CODES = (0, 1, 2, 3, 4, 5)
-
-
-@dataclass(slots=True)
-class Findings:
-    """What the checker found: ``wrong`` breaks a promise, the rest is counted."""
-
-    wrong: list[str] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def add(self, kind: str, words: str) -> None:
-        """A broken promise."""
-        self.counts[kind] += 1
-        self.wrong.append(f"{kind}: {words}")
 
 
 def check(entries: Iterable[Entry]) -> Findings:
@@ -97,9 +79,9 @@ class _Checker:
 
     def run(self) -> Findings:
         """Every rule once."""
+        manners.look(self.by_kind, self.found)
         for rule in (
             self._lost, self._jobs, self._refused, self._twice, self._order, self._false_shown, self._questions,
-            self._views, self._damage, self._hooks, self._commands,
         ):  # fmt: skip
             rule()
         self.found.counts["messages told of"] = sum(1 for _ in self._told())
@@ -262,71 +244,3 @@ class _Checker:
                 self.found.counts["no word of a question where a clock was set"] += 1  # see docs/faults.md
             else:
                 self.found.add("unanswered", f"{said['token']} of {said['who']} to {to}")
-
-    # ------------------------------------------------------------ views, damage, manners
-
-    def _views(self) -> None:
-        """(e) After healing all hosts show the same."""
-        views: dict[str, dict[str, Any]] = defaultdict(dict)
-        for one in self.by_kind["view"]:
-            views[one["what"]][one["host"]] = one["rows"]
-        for what, hosts in views.items():
-            first, *others = sorted(hosts)
-            for other in others:
-                if hosts[first] != hosts[other] and what == "claims" and self.by_kind["clock"]:
-                    self.found.counts["claims differ where a clock was set"] += 1  # see docs/faults.md
-                elif hosts[first] != hosts[other]:
-                    only = [row for row in hosts[first] if row not in hosts[other]]
-                    more = [row for row in hosts[other] if row not in hosts[first]]
-                    self.found.add("views", f"{what}: only {first} has {only}, only {other} has {more}")
-
-    def _damage(self) -> None:
-        """What was damaged is named by a word: never silently empty. Of files that many share, SQLite takes a journal
-        that was cut for one that ends there; see docs/faults.md.
-        """
-        words = {one["host"]: one["words"] for one in self.by_kind["word"]}
-        for one in self.by_kind["damaged"]:
-            if one["file"] not in words.get(one["host"], ""):
-                kind = "silent damage"
-                if not one["seen"] and one["file"] != "mail.db":
-                    self.found.counts[f"damage that cannot be seen ({one['file']} {one['how']})"] += 1
-                else:
-                    self.found.add(kind, f"{one['file']} of {one['session']} ({one['how']}) on {one['host']}")
-
-    def _hooks(self) -> None:
-        """(f) A hook ends with 0 (the waiter, to wake, with 2), says nothing on standard error, and does not hang."""
-        for one in self.by_kind["hook"]:
-            fine = (0, 2) if one["event"] == "Wait" else (0,)
-            if not one["killed"] and one["code"] is not None and one["code"] not in fine:
-                if (
-                    one["code"] == -9 or one["event"] in COMMANDS
-                ):  # the codes of these are looked at as a command's
-                    self.found.counts["hooks killed at a point"] += one["code"] == -9
-                else:
-                    self.found.add(
-                        "hook", f"{one['event']} of {one['who']} exits with {one['code']}: {one['err']}"
-                    )
-            if one["err"] and one["event"] != "Wait":
-                self.found.add("hook", f"{one['event']} of {one['who']} says {one['err'][-300:]}")
-            if one["cut"] and not one["killed"] and one["code"] != -9:
-                self.found.add("hook", f"{one['event']} of {one['who']} printed no whole answer")
-            if (
-                one["event"] not in ("Wait", *COMMANDS)
-                and one["ended"] - one["began"] > SLOW
-                and not one["killed"]
-            ):
-                self.found.counts["slow hooks"] += 1
-        for one in self.by_kind["hung"]:
-            self.found.add("hung", f"{' '.join(one['argv'])} of {one['session']} after {one['seconds']} s")
-
-    def _commands(self) -> None:
-        """A command ends with a code of the table and never with a traceback."""
-        for one in self.by_kind["command"]:
-            if "Traceback" in one["out"] + one["err"]:
-                self.found.add("traceback", f"{' '.join(one['words'])} of {one['who']}: {one['err'][-800:]}")
-            elif one["code"] is not None and one["code"] >= 0 and one["code"] not in CODES:
-                self.found.add(
-                    "exit code", f"{' '.join(one['words'])} exits with {one['code']}: {one['err']}"
-                )
-        for one in self.by_kind["trace"]:
-            self.found.add("traceback", f"in the log of {one['host']}: {one['words']}")
