@@ -89,3 +89,26 @@ def test_new_start_knows_what_the_model_was_told(session: Sessions) -> None:
     one.ok("status")
     assert 'You are "a"' in one.turn()
     assert one.turn() == ""
+
+
+def test_a_sign_that_was_not_seen_counts(session: Sessions) -> None:
+    """The hooks' first step said that the turn ended, and the sidecar died before it looked: what was shown is read."""
+    one, two = session("a"), session("b")
+    ident = two.send("a", "read before the crash")
+    assert f"[{ident}]" in one.prompt()
+    with one.hang():
+        assert one.stop() == ""
+        one.kill_sidecar()
+    assert ident not in one.prompt()
+    until(lambda: two.state(ident) == "shown", "the receipt")
+
+
+def test_a_sign_from_before_does_not_count(session: Sessions) -> None:
+    """What was shown after the client's last sign is shown again by a sidecar that was started anew."""
+    one, two = session("a"), session("b")
+    one.turn()  # its end is the last sign
+    ident = two.send("a", "perhaps not read")
+    assert f"[{ident}]" in one.prompt()
+    one.kill_sidecar()
+    assert two.state(ident) == "safe"
+    assert f"[{ident}]" in one.prompt()
