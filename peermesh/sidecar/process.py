@@ -19,6 +19,7 @@ from peermesh.core.words import Card, PeerId
 from peermesh.door.client import starting_mark
 from peermesh.door.server import DoorServer
 from peermesh.errors import BadUsage, NameTaken, PeerError
+from peermesh.jobs.files import boot_id
 from peermesh.sidecar.chores import Chores
 from peermesh.sidecar.commons import Commons
 from peermesh.sidecar.desk import Desk
@@ -130,7 +131,7 @@ class Sidecar:
         return True
 
     def _open_log(self) -> LogStore:
-        log = LogStore(self.root)
+        log = LogStore(self.root, boot=boot_id())
         if log.set_aside:
             self.warn(f"{about('file log.db', log.set_aside)}: notes, claims and tasks begin anew")
         return log
