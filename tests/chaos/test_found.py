@@ -129,6 +129,22 @@ def test_a_full_disk_at_the_end(home: Shimmed) -> None:
     until(lambda: one.state(ident) == "shown", "the receipt")
 
 
+def test_a_question_that_was_sent_is_not_called_unsent(home: Shimmed) -> None:
+    """When its answer cannot be kept, its asker is told that there is none yet; it comes as a message."""
+    one, two = started(home, "a"), started(home, "b")
+    asking = one.start_peer("ask", "b", "well?", "--timeout", "90s", "--json")
+    (ident,) = until(one.sent, "the question")
+    until(lambda: two.unread() == ["well?"], "its coming")
+    with one.hang():
+        assert two.peer("reply", ident, "well").code == 0
+        home.fail("commit mail.db")
+    out, _ = asking.communicate(timeout=30)
+    home.fail()
+    assert asking.returncode == 4
+    assert [row["id"] for row in json.loads(out)["messages"]] == [ident]
+    until(lambda: "> well" in one.turn(), "the answer")
+
+
 def test_a_point_kills_whoever_passes_it(home: Shimmed) -> None:
     """The shim itself: a sidecar dies between its commit and the acknowledgement, and the message is shown once."""
     one, two = started(home, "a"), started(home, "b")
