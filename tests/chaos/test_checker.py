@@ -52,6 +52,11 @@ def died(at: float, session: str = "b1", why: str = "kill -9") -> Entry:
     return {"kind": "died", "at": at, "host": "b", "session": session, "why": why}
 
 
+def clock(at: float) -> Entry:
+    """b's clock was set."""
+    return {"kind": "clock", "at": at, "host": "b", "by": 3_600}
+
+
 def damaged(at: float, file: str = "mail.db", session: str = "b1", *, seen: bool = True) -> Entry:
     """A file was damaged."""
     return {
@@ -122,6 +127,7 @@ FINE: list[list[Entry]] = [
     [said(1, 1.0, rows=[], code=-9), hook(2.0, 1)],
     [said(1, 1.0, rows=[], code=-9)],
     [view("a", "x"), view("b", "x")],
+    [view("a", "x", what="claims"), view("b", what="claims"), clock(1.0), died(5.0, "", "power")],
     [damaged(3.0), word("mail.db.damaged-1")],
     [command(), command(code=5), command(code=None)],
     # A question was answered, or its asker heard that it was not; a person hears nothing.
@@ -209,7 +215,12 @@ BROKEN: dict[str, list[list[Entry]]] = {
         [said(1, 1.0, state="queued"), sent("shown")],
         [said(1, 1.0, state="shown"), hook(5.0, 1)],  # told before it was so
     ],
-    "views": [[view("a", "x"), view("b", "y")], [view("a"), view("b", "y")]],
+    "views": [
+        [view("a", "x"), view("b", "y")],
+        [view("a"), view("b", "y")],
+        [view("a", "x", what="claims"), view("b", what="claims"), clock(1.0), died(5.0)],
+        [view("a", "x", what="claims"), view("b", what="claims"), clock(50.0), died(5.0, "", "power")],
+    ],
     "silent damage": [[damaged(3.0), word("all is well")], [damaged(3.0)]],
     "hook": [
         [hook(1.0, code=1)],
