@@ -14,11 +14,11 @@ from contextlib import contextmanager, suppress
 from peermesh.core.events import LOG_ID_LENGTH, Draft, Event, EventId
 from peermesh.core.words import PeerId
 from peermesh.errors import PeerError
-from peermesh.store import compaction, log_rows, notebook, steady
+from peermesh.store import compaction, log_rows, mark, notebook, steady
 from peermesh.store.common import CommonFile
 from peermesh.store.log_rows import EVENT_LIMIT, Part, Taken
 from peermesh.store.log_writer import EVENTS_OF_A_HOST, Writer
-from peermesh.store.sqlite import reading, transaction
+from peermesh.store.sqlite import CUT, note, reading, transaction
 
 __all__ = [
     "EVENTS_AT_ONCE",
@@ -70,6 +70,7 @@ class LogStore(CommonFile):
             self._log = log_rows.read_own(self._db).log
         self._ahead = steady.UNKNOWN
         self._follow_clock()
+        self._look_whether_older()
 
     def _be_born(self) -> None:
         with reading(self.path):
@@ -79,6 +80,19 @@ class LogStore(CommonFile):
             self._db.execute(
                 "INSERT INTO own VALUES (1, ?, ?, '[]', 0, 0, 0, 0, 0)", (self._new_id(), self._new_id())
             )
+
+    @property
+    def _mark(self) -> str:
+        return f"{self.path.removesuffix('.db')}.mark"
+
+    def _look_whether_older(self) -> None:
+        """If the file is older than it was: numbers that others may have heard are not used again."""
+        was = mark.read(self._mark)  # before the file, which may be written to meanwhile
+        with reading(self.path):
+            own, count = log_rows.read_own(self._db), log_rows.count_all(self._db)
+        if was is not None and was.log == own.log and count < was.count:
+            self.reborn(own.epoch, was.last)
+            self.set_aside = note(self.path, CUT)
 
     # ------------------------------------------------------------ what changed
 
@@ -165,6 +179,9 @@ class LogStore(CommonFile):
                 writer = Writer(self._db, self._new_id)
             yield writer
             writer.finish()
+            with reading(self.path):
+                reached = mark.Mark(self._log, writer.last, log_rows.count_all(self._db))
+        mark.write(self._mark, reached)
 
     def say(self, draft: Draft, at: float) -> Event:
         """One more event of this host, said at *at* (wall clock, seconds), on disk when this returns."""

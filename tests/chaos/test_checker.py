@@ -53,7 +53,7 @@ def died(at: float, session: str = "b1", why: str = "kill -9") -> Entry:
 
 
 def clock(at: float) -> Entry:
-    """b's clock was set."""
+    """The clock of b was set."""
     return {"kind": "clock", "at": at, "host": "b", "by": 3_600}
 
 
