@@ -18,7 +18,7 @@ from peermesh.store import compaction, log_rows, mark, notebook, steady
 from peermesh.store.common import CommonFile
 from peermesh.store.log_rows import EVENT_LIMIT, Part, Taken
 from peermesh.store.log_writer import EVENTS_OF_A_HOST, Writer
-from peermesh.store.sqlite import CUT, note, reading, transaction
+from peermesh.store.sqlite import reading, transaction
 
 __all__ = [
     "EVENTS_AT_ONCE",
@@ -64,13 +64,13 @@ class LogStore(CommonFile):
         super().__init__(os.path.join(root, "log.db"), STEPS)
         self.notebook = notebook.Notebook(lambda: self._db, self.path)
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
         self._be_born()
         with reading(self.path):
             self._log = log_rows.read_own(self._db).log
         self._ahead = steady.UNKNOWN
         self._follow_clock()
-        self._look_whether_older()
+        return self._is_older()
 
     def _be_born(self) -> None:
         with reading(self.path):
@@ -85,14 +85,15 @@ class LogStore(CommonFile):
     def _mark(self) -> str:
         return f"{self.path.removesuffix('.db')}.mark"
 
-    def _look_whether_older(self) -> None:
-        """If the file is older than it was: numbers that others may have heard are not used again."""
+    def _is_older(self) -> bool:
+        """Whether the file is older than it was. Then numbers that others may have heard are not used again."""
         was = mark.read(self._mark)  # before the file, which may be written to meanwhile
         with reading(self.path):
             own, count = log_rows.read_own(self._db), log_rows.count_all(self._db)
-        if was is not None and was.log == own.log and count < was.count:
-            self.reborn(own.epoch, was.last)
-            self.set_aside = note(self.path, CUT)
+        if was is None or was.log != own.log or count >= was.count:
+            return False
+        self.reborn(own.epoch, was.last)
+        return True
 
     # ------------------------------------------------------------ what changed
 

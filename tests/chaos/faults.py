@@ -127,13 +127,13 @@ def unplug(stage: Stage, host: str, seconds: float) -> None:
 
 def cut_one_way(stage: Stage, host: str, seconds: float, way: str) -> None:
     """What the host says is heard, and what is said to it is not; or the other way round."""
-    with Cable(stage.lan, host, lost_way=way):
+    with stage.machines[host].cable, Cable(stage.lan, host, lost_way=way):
         stage.sleep(seconds)
 
 
 def bad_cable(stage: Stage, host: str, seconds: float, **how: float) -> None:
     """Frames are lost, late, doubled and overtaken."""
-    with Cable(stage.lan, host, **how):
+    with stage.machines[host].cable, Cable(stage.lan, host, **how):
         stage.sleep(seconds)
 
 

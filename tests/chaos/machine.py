@@ -47,6 +47,7 @@ class Machine(Host):
         (self.chaos / "at").mkdir(parents=True)
         self.up = threading.Event()  # cleared while the machine is off: nothing is started on it
         self.up.set()
+        self.cable = threading.Lock()  # held while it is a bad one: on a slow machine the last one ends late
         self._starting = threading.Lock()  # held while a process is started, and while the machine goes down
         self._started: set[str] = set()  # sessions that ran before
         self.state.mkdir(mode=0o700)
