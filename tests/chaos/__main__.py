@@ -24,7 +24,8 @@ def run(plan: Plan, journal: Path, *, quiet: bool = False) -> Findings:
     stage = Stage(plan)
     began = time.monotonic()
     with stage.built():
-        built = time.monotonic()
+        built = played = time.monotonic()
+        healed = 0.0
         for name in plan.everybody():
             stage.journal.add("peer", who=name, id=stage.of(name).identity(name))
         try:
@@ -32,6 +33,8 @@ def run(plan: Plan, journal: Path, *, quiet: bool = False) -> Findings:
             played = time.monotonic()
             healed = heal(stage)
             gather(stage)
+        except AssertionError as wrong:
+            stage.broken.append(f"it cannot be healed: {wrong}")
         finally:
             for machine in stage.machines.values():
                 stage.journal.add("log", host=machine.name, words=machine.log()[-200_000:])
