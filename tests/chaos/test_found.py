@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from peermesh.core.news import Scene
 from peermesh.door.client import starting_mark
+from peermesh.errors import DiskFull
+from peermesh.sidecar.awareness import Awareness
 from tests.live.actors import Session
 from tests.live.home import Home, adopt_orphans, until
 
@@ -143,6 +147,24 @@ def test_a_question_that_was_sent_is_not_called_unsent(home: Shimmed) -> None:
     assert asking.returncode == 4
     assert [row["id"] for row in json.loads(out)["messages"]] == [ident]
     until(lambda: "> well" in one.turn(), "the answer")
+
+
+@pytest.mark.parametrize("done", [lambda aware: aware.did("k3m9x2ab"), lambda aware: aware.claimed()])
+def test_what_was_done_is_answered_on_a_full_disk(done: Callable[[Awareness], None]) -> None:
+    """That it is no news to who did it cannot be kept; it is done all the same, and nothing is raised."""
+
+    def full(*_: object) -> None:
+        raise DiskFull()
+
+    aware = object.__new__(Awareness)
+    shared = SimpleNamespace(log=SimpleNamespace(notebook=SimpleNamespace(set_told=full)))
+    post = SimpleNamespace(engine=SimpleNamespace(card=SimpleNamespace(id="annannan")))
+    looked: list[bool] = []
+    parts = {"_base": Scene(), "_now": Scene, "_shared": shared, "_post": post, "_seq_told": 0}
+    for name, value in {**parts, "look": lambda: looked.append(True)}.items():
+        setattr(aware, name, value)
+    done(aware)
+    assert looked == [True]
 
 
 def test_a_point_kills_whoever_passes_it(home: Shimmed) -> None:
