@@ -48,6 +48,7 @@ class Machine(Host):
         self.up = threading.Event()  # cleared while the machine is off: nothing is started on it
         self.up.set()
         self.cable = threading.Lock()  # held while it is a bad one: on a slow machine the last one ends late
+        self._one_client = threading.Lock()
         self._starting = threading.Lock()  # held while a process is started, and while the machine goes down
         self._started: set[str] = set()  # sessions that ran before
         self.state.mkdir(mode=0o700)
@@ -64,6 +65,11 @@ class Machine(Host):
         path = os.pathsep.join([str(self.python.parent), os.environ["PATH"]])
         said = {"PATH": path, "CHAOS": str(self.chaos), "CLAUDE_CODE_ENTRYPOINT": "cli"}
         return super().environment(**said, **extra)
+
+    def _client(self, session: str) -> subprocess.Popen[bytes]:
+        # After a restart hooks and commands come at once: they belong to one client, and not to a window each.
+        with self._one_client:
+            return super()._client(session)
 
     # ------------------------------------------------------------ programs
 
