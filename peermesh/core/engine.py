@@ -187,9 +187,9 @@ class Engine:
         if isinstance(effect, MoveOut):
             yield from self._watches.moved(effect)
         elif isinstance(effect, KeepIn) and effect.message.reply_to is not None:
-            token = self._watches.answered(effect.message.reply_to)
-            if token is not None:
-                yield self._printed(token, [self.incoming.due[effect.message.id]])
+            asked = self._watches.answered(effect.message.reply_to)
+            if asked is not None:
+                yield self._printed(asked.token, [self.incoming.due[effect.message.id]], asked)
 
     def hurried(self) -> list[SayAnswer]:
         """Whoever waits to hear of messages of ours is answered now, with how far they got: this peer leaves."""
@@ -268,9 +268,9 @@ class Engine:
     def _nothing(self, token: Token) -> Show:
         return Show(token, (), more=len(self.incoming.due))
 
-    def _printed(self, token: Token, envelopes: Iterable[Envelope]) -> Show:
+    def _printed(self, token: Token, envelopes: Iterable[Envelope], asked: SayAnswer | None = None) -> Show:
         ids = self.incoming.hand(token, envelopes, Way.PRINTED)
-        return Show(token, ids, more=len(self.incoming.due))
+        return Show(token, ids, more=len(self.incoming.due), asked=asked)
 
     def _stuck(self, ways: Collection[Way], now: float) -> Iterator[Effect]:
         """A sign of the client's: what was written out before is in the model's context."""

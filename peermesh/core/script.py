@@ -259,12 +259,16 @@ class SayAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """Hand these messages to *token*; they are shown when it says so. None: nothing to show."""
+    """Hand these messages to *token*; they are shown when it says so. None: nothing to show.
+
+    *asked*: it waits for an answer, and this is it; else it would be told that.
+    """
 
     token: Token
     ids: tuple[MessageId, ...]
     more: int = 0  # how many wait behind these
     wake: bool = False
+    asked: SayAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,13 +74,10 @@ class Watches:
             if watch.refused or (watch.reached and not watch.answer):
                 yield self._close(watch)
 
-    def answered(self, message: MessageId) -> Token | None:
-        """Whoever waits for an answer to *message* of ours gets it; its token, if there is one."""
+    def answered(self, message: MessageId) -> SayAnswer | None:
+        """Whoever waits for an answer to *message* of ours gets it, if there is one; what it would be told without."""
         watch = self._by_n.get(message.n) if message.peer == self._me else None
-        if watch is None or not watch.answer:
-            return None
-        self.drop(watch.token)
-        return watch.token
+        return self._close(watch) if watch is not None and watch.answer else None
 
     def late(self, now: float) -> Iterator[SayAnswer]:
         """Answer those whose time is over with how far it got."""

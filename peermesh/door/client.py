@@ -284,8 +284,8 @@ def _failure(link: str) -> PeerError | None:
 
 def starting(link: str) -> bool:
     """Whether a sidecar for *link* was started just now and may still come up."""
-    try:
-        return time.time() - os.stat(starting_mark(link)).st_mtime < START_PATIENCE
+    try:  # a mark of tomorrow was left before the clock was set back
+        return abs(time.time() - os.stat(starting_mark(link)).st_mtime) < START_PATIENCE
     except OSError:
         return False
 

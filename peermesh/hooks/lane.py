@@ -28,6 +28,8 @@ EDIT_PATIENCE = 5.0  # seconds
 RESUME_PATIENCE = 0.8  # seconds
 # A client that starts needs the processor itself: its sidecar begins when most of that is over.
 FIRST_START = 0.4  # seconds
+# What the first step writes at these events, see hook.sh.
+SIGNS = {payload.STOP: b"idle\n", payload.BATCH: b"busy\n"}
 # The waiter has time: it holds nobody up.
 WAITER_PATIENCE = 10.0
 # A sidecar that cannot stay up is not started again and again.
@@ -135,7 +137,18 @@ class Lane:
             return reach(self.root, self.link, self.spec, max(0.0, self.deadline - time.monotonic()))
         except NoSidecar:
             # It is on its way: what there is to say is said at the next event.
+            self._leave_sign()
             return None
+
+    def _leave_sign(self) -> None:
+        """As the first step does where a sidecar lives: that the client goes on says what it has read."""
+        word, path = SIGNS.get(self.event), os.path.join(self.link, "turn")
+        if word is not None and os.path.exists(path):
+            file = os.open(path, os.O_WRONLY)  # written over: see hook.sh
+            try:
+                os.write(file, word)
+            finally:
+                os.close(file)
 
     def _door_at_start(self) -> Door | None:
         """A session that just began is not held up: its sidecar starts meanwhile, and the first prompt

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from peermesh.core.events import Event, EventId, What
 from peermesh.core.news import News, Scene, news, scene
 from peermesh.core.words import Card, PeerId
+from peermesh.errors import PeerError
 from peermesh.hooks import recap
 
 if TYPE_CHECKING:
@@ -95,6 +97,13 @@ class Awareness:
         known = {"tasks": tasks, "lost": [(one.log, one.n) for one in self._base.lost], "claims": claims}
         self._shared.log.notebook.set_told(self._me.id, self._seq_told, known)
 
+    def _note_own(self) -> None:
+        """The same of what the session did itself. That is done, and answered, also if this cannot be written: then a
+        sidecar after this one tells of it as of news.
+        """
+        with suppress(PeerError):
+            self._note()
+
     def _arrived(self, seq: int, event: Event) -> None:
         me = self._me
         if event.repo != me.repo_key:
@@ -175,7 +184,7 @@ class Awareness:
     def claimed(self) -> None:
         """The session itself claimed or released something: that is no news to it."""
         self._base = replace(self._base, claims=self._now().claims)
-        self._note()
+        self._note_own()
         self.look()
 
     def did(self, task: str) -> None:
@@ -183,7 +192,7 @@ class Awareness:
         tasks = {one: known for one, known in self._base.tasks.items() if one != task}
         now = self._now().tasks.get(task)
         self._base = replace(self._base, tasks={**tasks, **({task: now} if now is not None else {})})
-        self._note()
+        self._note_own()
         self.look()
 
     # ------------------------------------------------------------ what it holds

@@ -164,6 +164,8 @@ class Desk:
             raise BadRequest("nothing was handed to you")
         self._close(token)
         self._post.before()  # what the hooks' first step wrote up to now is no sign of this
+        if self._sidecar.session is not None:
+            self._sidecar.session.handing()
         self._post.put(Shown(token))
         try:
             question.told()

@@ -73,11 +73,11 @@ class Neighbours:
         """Where a peer of another host is reached; ``None`` if nobody knows it any more.
 
         Only a host that a person removed is forgotten with its peers. One that is not trusted because the list
-        was lost may be again; and one that was not heard yet may know the peer.
+        was lost may be again, also if what was known of it was lost; and one that was not heard yet may know the peer.
         """
         if self._host.remotes.host_of(peer) is None:
             unheard = {one.key for one in self._trust.read().hosts} - set(self._host.remotes.hosts())
-            if not unheard:
+            if not unheard and not self._trust.was_lost():
                 return None
         if not config.lan():
             raise Busy

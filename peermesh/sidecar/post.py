@@ -277,7 +277,8 @@ class Post:
         waiters = {one.token for one in lost if one.wake}
         asked = said | {one.token for one in lost}
         answers: list[Answer] = [_queued(one) for one in older]
-        answers += [Fail(token, wrong.code, str(wrong)) for token in sorted(asked - waiters)]
+        answers += [_instead(one, wrong) for one in lost if not one.wake and one.token not in said]
+        answers += [Fail(token, wrong.code, str(wrong)) for token in sorted(said)]
         try:
             snapshot = self._snapshot()
         except PeerError as worse:
@@ -325,7 +326,7 @@ class Post:
             except PeerError as wrong:  # what was to be shown cannot be read just now: it waits again
                 self._around.log(f"{self.engine.card.name}: {wrong}")
                 self.put(Gone(answer.token))
-                give(Fail(answer.token, wrong.code, str(wrong)))
+                give(_instead(answer, wrong))
 
     # ------------------------------------------------------------ time
 
@@ -356,6 +357,13 @@ class Post:
         self.links.close()
         self._clear_mark()
         self.mailbox.close()
+
+
+def _instead(answer: Answer, wrong: PeerError) -> Answer:
+    """What is answered if that cannot be. Who asked a question is not told that nothing was sent: it was."""
+    if isinstance(answer, Show) and answer.asked is not None:
+        return _queued(answer.asked)
+    return Fail(answer.token, wrong.code, str(wrong))
 
 
 def _queued(answer: SayAnswer) -> SayAnswer:

@@ -19,6 +19,7 @@ from peermesh.core.words import Card, PeerId
 from peermesh.door.client import starting_mark
 from peermesh.door.server import DoorServer
 from peermesh.errors import BadUsage, NameTaken, PeerError
+from peermesh.jobs.files import boot_id
 from peermesh.sidecar.chores import Chores
 from peermesh.sidecar.commons import Commons
 from peermesh.sidecar.desk import Desk
@@ -32,7 +33,7 @@ from peermesh.sidecar.session import Session, clients_of, link_to, unlink_if_to
 from peermesh.sidecar.where import Where, look
 from peermesh.store.host import HostStore
 from peermesh.store.log import LogStore
-from peermesh.store.sqlite import about
+from peermesh.store.sqlite import CUT, about
 from peermesh.store.trust import TrustStore
 
 if TYPE_CHECKING:
@@ -129,9 +130,10 @@ class Sidecar:
         return True
 
     def _open_log(self) -> LogStore:
-        log = LogStore(self.root)
+        log = LogStore(self.root, boot=boot_id())
         if log.set_aside:
-            self.warn(f"{about('file log.db', log.set_aside)}: notes, claims and tasks begin anew")
+            anew = "" if log.set_aside.endswith(CUT) else ": notes, claims and tasks begin anew"
+            self.warn(f"{about('file log.db', log.set_aside)}{anew}")
         return log
 
     def _not_needed(self) -> None:

@@ -25,6 +25,8 @@ QUIET = 5.0  # seconds
 # The words in the file `turn`, each as long as the others. While its person is asked for permission, a turn goes on.
 BUSY, IDLE, WAIT = "busy", "idle", "wait"
 GOING_ON = (BUSY, WAIT)
+# Behind a word that the sidecar wrote, where the hooks' first step ends the line.
+OURS = " "
 # What is told of a session instead of the word.
 STATUS = {WAIT: "waiting"}
 
@@ -55,7 +57,10 @@ class Session:
             "woken",
         }
         self._flag(set())
+        signed = bool(post.engine.incoming.unproven) and self._signed()
         self._write_turn(busy=False)
+        if signed:  # to a sidecar that died before it looked
+            post.put(Turn(busy=False, sign=True))
         if self.client_says().get("status") in ("busy", "waiting"):
             # A prompt that came with the session's start did not wait for us; nor does a turn for a crash.
             post.put(Turn(busy=True))
@@ -80,6 +85,20 @@ class Session:
         self._turn_seen, self._typed_at = turn, typed_at
         self._note_since()
         self._post.put_first(Turn(busy=turn[1] in GOING_ON, typed=typed, sign=True))
+
+    def handing(self) -> None:
+        """What a hook has written out is about to be noted: what the first step writes from now on is a sign of it."""
+        with contextlib.suppress(OSError):  # then a successor sees no sign
+            self._write_over("handed", f"{self._turn_seen[0]:020}\n")
+
+    def _signed(self) -> bool:
+        """Whether the hooks' first step left a sign of what was handed out last. A prompt is none: what the one before
+        it was handed may have been taken back.
+        """
+        at, said = self._changed("turn"), self._raw("turn")
+        since = self._read("handed")
+        by_hook = not said.endswith(OURS) and at > self._changed("typed")
+        return by_hook and since.isdecimal() and int(since) != at
 
     def publish(self) -> None:
         """After a batch: the events at which the hooks' second step is wanted, and the turn."""
@@ -109,7 +128,7 @@ class Session:
 
     def _write_turn(self, *, busy: bool) -> None:
         word = BUSY if busy else IDLE
-        self._write_word(word)
+        self._write_over("turn", f"{word}{OURS}")
         self._turn_seen = (self._changed("turn"), word)
         self._note_since()
 
@@ -155,9 +174,12 @@ class Session:
             return 0
 
     def _read(self, name: str) -> str:
+        return self._raw(name).strip()
+
+    def _raw(self, name: str) -> str:
         try:
             with open(self._path(name), "rb", buffering=0) as file:
-                return file.read(100).decode("ascii", errors="replace").strip()
+                return file.read(100).decode("ascii", errors="replace")
         except FileNotFoundError:
             return ""
 

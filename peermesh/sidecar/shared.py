@@ -224,13 +224,16 @@ class Shared:
         for repo, count in self.log.counts().items():
             if count - self._counts.get(repo, 0) < COMPACT_AT:
                 continue
-            picture, upto = Picture(config.number("PEER_NOTES", NOTES)), 0
+            picture, upto, generation = Picture(config.number("PEER_NOTES", NOTES)), 0, self.log.generation()
             for upto, events in self.log.pages(repo):  # noqa: B007 - the last is used
                 for event in events:
                     picture.add(event)
                 yield None
             needed: set[EventId] = set()
             yield partial(_find_needed, picture, needed)
+            self.log.revision()
+            if self.log.generation() != generation:
+                continue  # the clock was set meanwhile, and what was read is of before
             for _ in self.log.compacting(repo, needed, upto):
                 yield None
             self._counts[repo] = self.log.count(repo)

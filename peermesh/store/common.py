@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from peermesh.store.sqlite import GONE, note, open_file, translated, translated_os
+from peermesh.store.sqlite import CUT, GONE, note, open_file, translated, translated_os
 
 # A journal that was written to longer ago than this shows the next write by its time: file systems' clocks are coarse.
 COARSE = 2.0  # seconds
@@ -37,10 +37,12 @@ class CommonFile:
             was_made, is_there = os.fstat(lock).st_size > 0, os.path.exists(self.path)
             self._db, aside = open_file(self.path, self._steps)
             try:
-                self._begin()
+                older = self._begin()
                 if was_made and not is_there:
                     aside = note(self.path, GONE)
-                elif not was_made:
+                elif older and aside is None:
+                    aside = note(self.path, CUT)
+                if not was_made:
                     self._note_made(lock)
             except BaseException:
                 self._db.close()
@@ -49,8 +51,11 @@ class CommonFile:
         self._inode = os.stat(self.path).st_ino
         self._openings += 1
 
-    def _begin(self) -> None:
-        """Whatever a file that was just opened needs; nobody else opens it meanwhile."""
+    def _begin(self) -> bool:
+        """Whatever a file that was just opened needs; nobody else opens it meanwhile. Whether it lacks something that
+        it held before.
+        """
+        return False
 
     def _note_made(self, lock: int) -> None:
         """From now on, a file that is not there was deleted."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import sqlite3
@@ -78,30 +77,34 @@ class HostStore(CommonFile):
         self.remotes = remotes.Remotes(lambda: self._db, self.path)
         self.changes = changes.Changes(lambda: self._db, self.path)
 
-    def _begin(self) -> None:
-        self._adopt_if_empty()
+    def _begin(self) -> bool:
+        return self._adopt_missing()
 
-    def _adopt_if_empty(self) -> None:
-        """A new file, or one in place of a damaged one: take in whoever left a card in a directory.
-
-        Who died in the middle of this left an empty file: the next one does it.
+    def _adopt_missing(self) -> bool:
+        """Take in whoever left a card in a directory and is not known: the file is a new one, or one in place of a
+        damaged one, or its journal was cut. Who died in the middle of this left the rest to the next one.
         """
         with translated(self.path):
-            if self._db.execute("SELECT 1 FROM peers LIMIT 1").fetchone():
-                return
-        cards = sorted(glob.glob(os.path.join(glob.escape(self._root), "peers", "*", "card.json")))
-        if cards:
-            self._adopt(cards)
+            known = {peer for (peer,) in self._db.execute("SELECT id FROM peers")}
+        folder = os.path.join(self._root, "peers")
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        cards = [os.path.join(folder, name, "card.json") for name in sorted(names) if name not in known]
+        cards = [one for one in cards if os.path.exists(one)]
+        return bool(cards) and self._adopt(cards) > 0
 
-    def _adopt(self, cards: list[str]) -> None:
+    def _adopt(self, cards: list[str]) -> int:
+        """How many of *cards* were taken in."""
+        taken = 0
         with transaction(self._db, self.path):
             for path in cards:
                 self._db.execute("SAVEPOINT card")
                 try:
                     self._take_in(path)
+                    taken += 1
                 except _BAD_CARD:  # cut off, or damaged: its peer is made anew when its session comes
                     self._db.execute("ROLLBACK TO card")
                 self._db.execute("RELEASE card")
+        return taken
 
     def _take_in(self, path: str) -> None:
         with open(path, encoding="utf-8") as file:
@@ -326,9 +329,20 @@ class HostStore(CommonFile):
     def birth(self, peer: PeerId) -> int:
         """Count one more mailbox of *peer*; how many-th it is, from 1."""
         with transaction(self._db, self.path):
-            self._db.execute("UPDATE peers SET births = births + 1 WHERE id = ?", (peer,))
+            self._db.execute(
+                "UPDATE peers SET births = max(births, ?) + 1 WHERE id = ?", (self._births_told(peer), peer)
+            )
             row = self._db.execute("SELECT births FROM peers WHERE id = ?", (peer,)).fetchone()
         return int(row[0]) if row else 1
+
+    def _births_told(self, peer: PeerId) -> int:
+        """How many its card says it had: more than we know of, if our journal was cut."""
+        try:
+            with open(os.path.join(self._root, "peers", peer, "card.json"), encoding="utf-8") as file:
+                births = json.load(file)["births"]
+        except _BAD_CARD:
+            return 0
+        return births if type(births) is int and 0 <= births <= MOST_BIRTHS else 0
 
     def births(self, peer: PeerId) -> int:
         """How many mailboxes *peer* has had."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from peermesh.core.events import LOG_ID_LENGTH, Draft, Event, EventId
 from peermesh.core.words import PeerId
-from peermesh.store import compaction, log_rows, notebook
+from peermesh.errors import PeerError
+from peermesh.store import compaction, log_rows, mark, notebook, steady
 from peermesh.store.common import CommonFile
 from peermesh.store.log_rows import EVENT_LIMIT, Part, Taken
 from peermesh.store.log_writer import EVENTS_OF_A_HOST, Writer
@@ -30,7 +31,7 @@ __all__ = [
     "Writer",
 ]
 
-STEPS = [log_rows.STEP + ";\n" + notebook.STEP]
+STEPS = [log_rows.STEP + ";\n" + notebook.STEP, steady.STEP]
 
 # What one part holds at most: it is one frame, and one commit there.
 EVENTS_AT_ONCE = 200
@@ -50,20 +51,26 @@ class LogStore(CommonFile):
     Args:
         root: the state directory.
         new_id: makes 16 hex digits that were never used.
+        boot: what tells this run of the machine from others; "" if that is not known: then times do not follow the
+            wall clock when it is set.
 
     Raises:
         StoreNewer, StoreBroken, DiskFull, ReadOnly: see store/sqlite.py. So does everything below.
     """
 
-    def __init__(self, root: str, new_id: Callable[[], str] = _new_id) -> None:
-        self._new_id = new_id
+    def __init__(self, root: str, new_id: Callable[[], str] = _new_id, boot: str = "") -> None:
+        self._new_id, self._boot = new_id, boot
+        self._ahead = steady.UNKNOWN  # what the times of the file follow, as far as we know
         super().__init__(os.path.join(root, "log.db"), STEPS)
         self.notebook = notebook.Notebook(lambda: self._db, self.path)
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
         self._be_born()
         with reading(self.path):
             self._log = log_rows.read_own(self._db).log
+        self._ahead = steady.UNKNOWN
+        self._follow_clock()
+        return self._is_older()
 
     def _be_born(self) -> None:
         with reading(self.path):
@@ -73,6 +80,20 @@ class LogStore(CommonFile):
             self._db.execute(
                 "INSERT INTO own VALUES (1, ?, ?, '[]', 0, 0, 0, 0, 0)", (self._new_id(), self._new_id())
             )
+
+    @property
+    def _mark(self) -> str:
+        return f"{self.path.removesuffix('.db')}.mark"
+
+    def _is_older(self) -> bool:
+        """Whether the file is older than it was. Then numbers that others may have heard are not used again."""
+        was = mark.read(self._mark)  # before the file, which may be written to meanwhile
+        with reading(self.path):
+            own, count = log_rows.read_own(self._db), log_rows.count_all(self._db)
+        if was is None or was.log != own.log or count >= was.count:
+            return False
+        self.reborn(own.epoch, was.last)
+        return True
 
     # ------------------------------------------------------------ what changed
 
@@ -84,7 +105,18 @@ class LogStore(CommonFile):
     def revision(self) -> object:
         """What changes when anything was written, by this or another process; follows a file that was set aside."""
         version = self._version()
+        self._follow_clock()
         return self._openings, version, self._db.total_changes
+
+    def _follow_clock(self) -> None:
+        """If the wall clock was set, the times follow it. Where that cannot be written, it is tried again."""
+        now = steady.ahead()
+        if not self._boot or self._db.in_transaction or not steady.moved(now, self._ahead):
+            return
+        with suppress(PeerError), transaction(self._db, self.path):
+            if steady.follow(self._db, self._boot, now):
+                self._db.execute("UPDATE own SET generation = generation + 1")  # pictures are made anew
+            self._ahead = now
 
     def generation(self) -> int:
         """What changes when events were deleted: pictures are to be made anew."""
@@ -148,11 +180,15 @@ class LogStore(CommonFile):
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """One transaction: nobody else says anything between what is read in it and what is said."""
+        self._follow_clock()  # or what is said now would be moved too
         with transaction(self._db, self.path):
             with reading(self.path):
                 writer = Writer(self._db, self._new_id)
             yield writer
             writer.finish()
+            with reading(self.path):
+                reached = mark.Mark(self._log, writer.last, log_rows.count_all(self._db))
+        mark.write(self._mark, reached)
 
     def say(self, draft: Draft, at: float) -> Event:
         """One more event of this host, said at *at* (wall clock, seconds), on disk when this returns."""

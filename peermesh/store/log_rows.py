@@ -111,6 +111,13 @@ def read_own(db: sqlite3.Connection) -> Own:
     return Own(log, epoch, [*texts(json.loads(past))], *numbers)
 
 
+def count_all(db: sqlite3.Connection) -> int:
+    """How much ever came and went, of all logs: that only grows."""
+    last, generation = db.execute("SELECT last, generation FROM own").fetchone()
+    arrived = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    return int(last) + int(generation) + (int(arrived[0]) if arrived else 0)
+
+
 def write_own(db: sqlite3.Connection, own: Own) -> None:
     """Write it back."""
     db.execute(

@@ -54,6 +54,11 @@ class Writer:
     # ------------------------------------------------------------ own events
 
     @property
+    def last(self) -> int:
+        """The largest number that was used."""
+        return self._own.last
+
+    @property
     def generation(self) -> int:
         """How often events were deleted, with what was just deleted."""
         return self._own.generation

@@ -24,7 +24,9 @@ _ASKED = """
 SELECT n, kind, body, fields, state, shown_at FROM outbox AS o
 WHERE kind = 'question' AND state != 'refused' AND said_at > :since AND NOT EXISTS (
     SELECT 1 FROM inbox WHERE json_extract(fields, '$.reply') = :peer || '-' || o.n AND (kind != 'notice' OR :told)
-) ORDER BY n DESC LIMIT :most
+) AND NOT (:told AND EXISTS (  -- on its way to ourselves: whoever said so may have died before it came
+    SELECT 1 FROM outbox AS r WHERE json_extract(fields, '$.reply') = :peer || '-' || o.n AND r.kind = 'notice'
+)) ORDER BY n DESC LIMIT :most
 """
 _OWED = """
 SELECT peer, n, kind, body, fields FROM inbox AS i

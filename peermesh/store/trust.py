@@ -8,6 +8,7 @@ is trusted.
 from __future__ import annotations
 
 import fcntl
+import glob
 import hashlib
 import hmac
 import json
@@ -84,6 +85,10 @@ class TrustStore:
             with translated_os(self.path):
                 self.set_aside = set_aside(self.path)
             return Trust()
+
+    def was_lost(self) -> bool:
+        """Whether a damaged list was set aside, and still lies there: hosts may be missing that nobody removed."""
+        return bool(glob.glob(f"{glob.escape(self.path)}.damaged-*"))
 
     # ------------------------------------------------------------ changing
 

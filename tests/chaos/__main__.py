@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from .checker import Findings, check
+from .checker import check
+from .findings import Findings
 from .healing import gather, heal
-from .plan import FAULTS, Plan, make
+from .making import make
+from .plan import FAULTS, Plan
+from .shrink import Shrinker
 from .stage import Stage
 
 
@@ -20,14 +24,17 @@ def run(plan: Plan, journal: Path, *, quiet: bool = False) -> Findings:
     stage = Stage(plan)
     began = time.monotonic()
     with stage.built():
-        built = time.monotonic()
-        for name in plan.names():
-            stage.journal.add("peer", who=name, id=stage.of(name).ask(name, "status")["id"])
+        built = played = time.monotonic()
+        healed = 0.0
+        for name in plan.everybody():
+            stage.journal.add("peer", who=name, id=stage.of(name).identity(name))
         try:
             stage.play()
             played = time.monotonic()
             healed = heal(stage)
             gather(stage)
+        except AssertionError as wrong:
+            stage.broken.append(f"it cannot be healed: {wrong}")
         finally:
             for machine in stage.machines.values():
                 stage.journal.add("log", host=machine.name, words=machine.log()[-200_000:])
@@ -56,6 +63,27 @@ def report(plan: Plan, found: Findings, journal: Path) -> str:
     return "\n".join([*lines, f"seed {plan.seed}; the journal is {journal}; again: {again}"])
 
 
+def shorter(plan: Plan, found: Findings, runs: int) -> str:
+    """How to play a shorter plan that fails as *found* did, after so many runs at most."""
+    kinds = found.kinds()
+    folders: dict[str, Path] = {}  # by the plan that was played
+
+    def fails(one: Plan) -> bool:
+        folder = Path(tempfile.mkdtemp(prefix=f"chaos-{plan.seed}-short-"))
+        again = run(one, folder / "journal.jsonl", quiet=True)
+        (folder / "plan.jsonl").write_text(one.dump())
+        folders[one.dump()] = folder
+        same = kinds & again.kinds()
+        print(f"{len(one.steps):6} steps: {', '.join(sorted(same)) or 'fine'}", flush=True)
+        return bool(same)
+
+    short = Shrinker(fails, runs).shrink(plan)
+    if short is plan:
+        return f"no shorter plan failed in {runs} runs"
+    again = f"python -m tests.chaos --plan {folders[short.dump()] / 'plan.jsonl'}"
+    return f"{len(short.steps)} of {len(plan.steps)} steps fail as well: {again}"
+
+
 def main() -> int:
     """Run as the command line says; 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
@@ -68,8 +96,16 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=list(FAULTS), metavar="FAULT", help="kinds of fault")
     parser.add_argument("--without", nargs="*", default=[], metavar="FAULT", help="kinds that are left out")
     parser.add_argument("--plan", type=Path, help="a plan that was written, perhaps with lines taken out")
+    parser.add_argument(
+        "--shrink",
+        type=int,
+        metavar="RUNS",
+        default=0,
+        help="of a run that fails, look so often for a shorter plan",
+    )
     parser.add_argument("--print", action="store_true", help="print the plan and do nothing")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # all that was made is taken away
     first = asked.seed if asked.seed is not None else secrets.randbelow(1_000_000)
     kinds = [one for one in asked.only if one not in asked.without]
     bad = 0
@@ -86,6 +122,8 @@ def main() -> int:
         bad += bool(found.wrong)
         if found.wrong:
             print(report(plan, found, journal), flush=True)
+            if asked.shrink:
+                print(shorter(plan, found, asked.shrink), flush=True)
         else:
             print(f"seed {plan.seed}: fine", flush=True)
     return 1 if bad else 0

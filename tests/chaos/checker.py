@@ -14,20 +14,22 @@ What the entries mean:
     view      what a host shows in the end of claims, tasks, notes: ``what`` and ``rows``
     command   any other command, with its output
     hung      a hook or a command that did not end
+    answered  `peer ask` printed something: the question's ``token``, ids and tokens ``by`` which, its ``code``
+    peeked    what a person's inbox showed as unread, without being read
+
+A command that prints messages (ask, inbox, read) is a ``hook`` with its name as ``event``.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
-from .excuses import Entry, Showing, excuse
+from . import asking, manners
+from .excuses import COMMANDS, Entry, Showing, excuse
+from .findings import Findings
 
-# A hook answers within its deadline, and the interpreter's start comes before; slower ones are counted.
-SLOW = 0.8
 # What was said so shortly before a file was damaged may not have been written elsewhere yet.
 UNDER_WAY = 3.0
 # A waiter that wakes the session and a prompt that is typed at that moment overtake each other.
@@ -43,21 +45,6 @@ NOTHING_SAID = (
     "full",
     "off",
 )
-# Commands may be refused; these exit codes are in the table of the design.
-CODES = (0, 1, 2, 3, 4, 5)
-
-
-@dataclass(slots=True)
-class Findings:
-    """What the checker found: ``wrong`` breaks a promise, the rest is counted."""
-
-    wrong: list[str] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def add(self, kind: str, words: str) -> None:
-        """A broken promise."""
-        self.counts[kind] += 1
-        self.wrong.append(f"{kind}: {words}")
 
 
 def check(entries: Iterable[Entry]) -> Findings:
@@ -84,6 +71,7 @@ class _Checker:
                         hook["ended"],
                         (hook["code"] or 0) < 0 or hook["killed"],
                         hook["event"],
+                        failed=hook["code"] == 1,
                     )
                 )
         for some in self.shown.values():
@@ -91,9 +79,9 @@ class _Checker:
 
     def run(self) -> Findings:
         """Every rule once."""
+        manners.look(self.by_kind, self.found)
         for rule in (
-            self._lost, self._jobs, self._refused, self._twice, self._order, self._false_shown, self._views,
-            self._damage, self._hooks, self._commands,
+            self._lost, self._jobs, self._refused, self._twice, self._order, self._false_shown, self._questions,
         ):  # fmt: skip
             rule()
         self.found.counts["messages told of"] = sum(1 for _ in self._told())
@@ -184,7 +172,10 @@ class _Checker:
         place = {key: index for index, key in enumerate(self._places())}
         for said, ident, to in sorted(self._told(), key=lambda one: float(one[0]["began"])):
             some = self.shown.get((to, said["token"]))
-            if not some:
+            if not some or some[0].event in (
+                "ask",
+                "read",
+            ):  # of all that waits these show what was asked for
                 continue
             key = (said["who"], to, said["urgent"])
             now = place[to, said["token"]]
@@ -206,21 +197,29 @@ class _Checker:
                     yield hook["who"], token
 
     def _at_once(self, one: tuple[str, str], other: tuple[str, str]) -> bool:
-        """Whether a waiter showed the one and another hook the other, at nearly the same moment."""
+        """Whether a waiter or a command showed the one and something else the other, at nearly the same moment."""
         first, second = self.shown[one][0], self.shown[other][0]
-        return (first.event == "Wait") != (second.event == "Wait") and abs(
-            first.ended - second.ended
-        ) < AT_ONCE
+        beside = {first.event, second.event} & {"Wait", *COMMANDS}
+        near = min(
+            abs(first.ended - second.ended), max(first.began, second.began) - min(first.ended, second.ended)
+        )
+        return bool(beside) and first is not second and near < AT_ONCE
 
     def _reborn(self, *who: str) -> bool:
         return any(one["file"] == "mail.db" and one["session"] in who for one in self.by_kind["damaged"])
 
     def _false_shown(self) -> None:
         """(d) Whenever a sender is told *shown*, a hook of the recipient did print it."""
-        printed = {(who, one.id) for (who, _), some in self.shown.items() for one in some}
+        printed: dict[tuple[str, str], float] = {}  # and when that began at first
+        for (who, _), some in self.shown.items():
+            for one in some:
+                printed[who, one.id] = min(one.began, printed.get((who, one.id), one.began))
         for said, ident, to in self._told():
             rows = [row["state"] for row in said["rows"] if row["id"] == ident]
-            if "shown" in rows and (to, ident) not in printed:
+            if "shown" not in rows:
+                continue
+            self.found.counts["told that it is shown"] += 1
+            if printed.get((to, ident), said["ended"]) >= said["ended"]:
                 self.found.add("false shown", f"{ident} {said['token']} to {to}, told by the command")
         recipient = {ident: to for _, ident, to in self._told()}
         for sent in self.by_kind["sent"]:
@@ -229,64 +228,19 @@ class _Checker:
                 if state == "shown" and to is not None and (to, ident) not in printed:
                     self.found.add("false shown", f"{ident} to {to}, by peer sent of {sent['who']}")
 
-    # ------------------------------------------------------------ views, damage, manners
-
-    def _views(self) -> None:
-        """(e) After healing all hosts show the same."""
-        views: dict[str, dict[str, Any]] = defaultdict(dict)
-        for one in self.by_kind["view"]:
-            views[one["what"]][one["host"]] = one["rows"]
-        for what, hosts in views.items():
-            first, *others = sorted(hosts)
-            for other in others:
-                if hosts[first] != hosts[other] and what == "claims" and self.by_kind["clock"]:
-                    self.found.counts["claims differ where a clock was set"] += 1  # see docs/faults.md
-                elif hosts[first] != hosts[other]:
-                    only = [row for row in hosts[first] if row not in hosts[other]]
-                    more = [row for row in hosts[other] if row not in hosts[first]]
-                    self.found.add("views", f"{what}: only {first} has {only}, only {other} has {more}")
-
-    def _damage(self) -> None:
-        """What was damaged is named by a word: never silently empty. Of files that many share, SQLite takes a journal
-        that was cut for one that ends there; see docs/faults.md.
-        """
-        words = {one["host"]: one["words"] for one in self.by_kind["word"]}
-        for one in self.by_kind["damaged"]:
-            if one["file"] not in words.get(one["host"], ""):
-                kind = "silent damage"
-                if not one["seen"] and one["file"] != "mail.db":
-                    self.found.counts[f"damage that cannot be seen ({one['file']} {one['how']})"] += 1
-                else:
-                    self.found.add(kind, f"{one['file']} of {one['session']} ({one['how']}) on {one['host']}")
-
-    def _hooks(self) -> None:
-        """(f) A hook ends with 0 (the waiter, to wake, with 2), says nothing on standard error, and does not hang."""
-        for one in self.by_kind["hook"]:
-            fine = (0, 2) if one["event"] == "Wait" else (0,)
-            if not one["killed"] and one["code"] is not None and one["code"] not in fine:
-                if one["code"] == -9:
-                    self.found.counts["hooks killed at a point"] += 1
-                else:
-                    self.found.add(
-                        "hook", f"{one['event']} of {one['who']} exits with {one['code']}: {one['err']}"
-                    )
-            if one["err"] and one["event"] != "Wait":
-                self.found.add("hook", f"{one['event']} of {one['who']} says {one['err'][-300:]}")
-            if one["cut"] and not one["killed"] and one["code"] != -9:
-                self.found.add("hook", f"{one['event']} of {one['who']} printed no whole answer")
-            if one["event"] != "Wait" and one["ended"] - one["began"] > SLOW and not one["killed"]:
-                self.found.counts["slow hooks"] += 1
-        for one in self.by_kind["hung"]:
-            self.found.add("hung", f"{' '.join(one['argv'])} of {one['session']} after {one['seconds']} s")
-
-    def _commands(self) -> None:
-        """A command ends with a code of the table and never with a traceback."""
-        for one in self.by_kind["command"]:
-            if "Traceback" in one["out"] + one["err"]:
-                self.found.add("traceback", f"{' '.join(one['words'])} of {one['who']}: {one['err'][-800:]}")
-            elif one["code"] is not None and one["code"] >= 0 and one["code"] not in CODES:
-                self.found.add(
-                    "exit code", f"{' '.join(one['words'])} exits with {one['code']}: {one['err']}"
-                )
-        for one in self.by_kind["trace"]:
-            self.found.add("traceback", f"in the log of {one['host']}: {one['words']}")
+    def _questions(self) -> None:
+        """Who asked was told the truth, and hears in the end; what was read stays read."""
+        tokens = {token for who, token in self.shown}
+        for kind, words in (
+            *asking.false_answers(self.by_kind),
+            *asking.unread_again(self.by_kind, self.who, self.shown),
+            *asking.never_said(self.by_kind, tokens),
+        ):
+            self.found.add(kind, words)
+        for said, to in asking.unanswered(self.by_kind, self.who, self.shown):
+            if self._destroyed(said, to):
+                self.found.counts["lost with its store"] += 1
+            elif any(one["host"] == said["who"][0] for one in self.by_kind["clock"]):
+                self.found.counts["no word of a question where a clock was set"] += 1  # see docs/faults.md
+            else:
+                self.found.add("unanswered", f"{said['token']} of {said['who']} to {to}")

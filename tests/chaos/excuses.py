@@ -11,6 +11,10 @@ Kinds = Mapping[str, list[Entry]]
 
 # A record follows the hook's word within this; a machine that does other things beside is slow.
 RECORD = 1.5  # seconds
+# A sign that came through the door is kept within this. One that the hooks' first step left in a file is there.
+HEARD = 0.5  # seconds
+# Hooks of the journal that are commands: what they print cannot be taken back.
+COMMANDS = ("ask", "inbox", "read")
 # A hook that took longer may have given up before it was heard.
 IN_TIME = 0.28
 
@@ -26,6 +30,7 @@ class Showing:
     ended: float
     killed: bool
     event: str
+    failed: bool = False  # a command that could not say that it has printed
 
 
 def excuse(by_kind: Kinds, who: dict[str, str], first: Showing, second: Showing) -> str:
@@ -38,7 +43,11 @@ def excuse(by_kind: Kinds, who: dict[str, str], first: Showing, second: Showing)
         mine = one["host"] == host and _whose(who, one) in ("", first.who)
         if mine and first.began <= one["at"] <= soon:
             return "sidecar killed between flush and record"
-        if mine and first.began <= one["at"] <= _sign(by_kind, first) + RECORD:
+        if (
+            mine
+            and first.event not in COMMANDS
+            and first.began <= one["at"] <= _sign(by_kind, first) + RECORD
+        ):
             return "sidecar killed before it saw the client's sign"
     for one in by_kind["disk"]:
         if one["host"] == host and one["began"] <= soon and one["ended"] >= first.began:
@@ -46,6 +55,8 @@ def excuse(by_kind: Kinds, who: dict[str, str], first: Showing, second: Showing)
     for one in by_kind["damaged"]:
         if one["file"] == "mail.db" and one["session"] == first.who and first.began <= one["at"] <= upto:
             return "its record was damaged"
+    if first.event in COMMANDS:
+        return "the command could not tell" if first.failed else ""
     return "client died" if _client_died(by_kind, first, upto) else ""
 
 
@@ -55,13 +66,15 @@ def _whose(who: dict[str, str], one: Entry) -> str:
 
 
 def _sign(by_kind: Kinds, first: Showing) -> float:
-    """When the client's next hook ended, by which it is known that the model has read what this one printed."""
+    """When the client's next hook ended that is a sign that the model has read what this one printed. A prompt is none:
+    the one before it may have been taken back, with what it was given.
+    """
     after = [
         one["ended"]
         for one in by_kind["hook"]
         if one["who"] == first.who
         and one["began"] >= first.ended
-        and one["event"] not in ("SessionStart", "Wait")
+        and one["event"] in ("Stop", "PostToolBatch")
     ]
     return min(after, default=first.ended)
 
@@ -93,5 +106,4 @@ def _client_died(by_kind: Kinds, first: Showing, upto: float) -> bool:
         and one["event"] in ("Stop", "PostToolBatch")
         and one["ended"] - one["began"] < IN_TIME
     ]
-    # The hooks' first step leaves a sign in a file, which the sidecar reads within a second.
     return any(first.ended <= end <= upto and not any(sign < end - RECORD for sign in signs) for end in ends)

@@ -28,14 +28,14 @@ def kill_keeper(stage: Stage, host: str) -> None:
     """Kill -9 of whoever runs a host's gate."""
     machine = stage.machines[host]
     keeper = machine.keeper()
-    if keeper:
-        _kill(stage, machine, [keeper])
+    if keeper is not None:
+        _kill(stage, machine, [keeper or host])
 
 
 def kill_sidecars(stage: Stage, host: str) -> None:
     """Kill -9 of all of a host at once."""
     machine = stage.machines[host]
-    _kill(stage, machine, [one for one in stage.plan.names() if one[0] == host])
+    _kill(stage, machine, [host, *(one for one in stage.plan.names() if one[0] == host)])
 
 
 def _kill(stage: Stage, machine: Machine, sessions: list[str]) -> None:
@@ -127,13 +127,13 @@ def unplug(stage: Stage, host: str, seconds: float) -> None:
 
 def cut_one_way(stage: Stage, host: str, seconds: float, way: str) -> None:
     """What the host says is heard, and what is said to it is not; or the other way round."""
-    with Cable(stage.lan, host, lost_way=way):
+    with stage.machines[host].cable, Cable(stage.lan, host, lost_way=way):
         stage.sleep(seconds)
 
 
 def bad_cable(stage: Stage, host: str, seconds: float, **how: float) -> None:
     """Frames are lost, late, doubled and overtaken."""
-    with Cable(stage.lan, host, **how):
+    with stage.machines[host].cable, Cable(stage.lan, host, **how):
         stage.sleep(seconds)
 
 
@@ -178,7 +178,8 @@ def _tell(machine: Machine, name: str, words: str) -> None:
 def clock(stage: Stage, host: str, by: int) -> None:
     """The wall clock of a host is set *by* so many seconds; the files' times stay what they were."""
     machine = stage.machines[host]
-    pids = machine.freeze()  # nobody sees it half done
+    # Nobody sees it half done; some may be killed meanwhile.
+    pids = [pid for pid in machine.pids() if signalled(pid, signal.SIGSTOP)]
     try:
         path = machine.chaos / "clock"
         now = int(path.read_text()) if path.exists() else 0
@@ -186,7 +187,8 @@ def clock(stage: Stage, host: str, by: int) -> None:
         for one in machine.state.rglob("*"):
             _age(one, by)
     finally:
-        machine.thaw(pids)
+        for pid in pids:
+            signalled(pid, signal.SIGCONT)
         stage.journal.add("clock", host=host, by=by)
 
 
@@ -215,7 +217,7 @@ def damage(stage: Stage, session: str, file: str, how: str) -> None:
 
 
 def _damage_mailbox(stage: Stage, machine: Machine, session: str, how: str) -> None:
-    folder = (machine.state / "session" / session).resolve()
+    folder = machine.folder(session).resolve()
     _kill(stage, machine, [session])
     end = time.monotonic() + 5
     while (lock := take_lock(str(folder / "lock"))) is None:

@@ -5,19 +5,29 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from peermesh.sidecar.following import GRACE
 from tests.lan.hosts import pair
 
 from .checker import check
 from .machine import Machine
+from .manners import leapt
+from .mouth import Mouth
 from .stage import Stage
 
 # After this, what is not there is lost.
 SETTLE = 75.0  # seconds
 # Long enough for what is repeated, and for the last receipts.
 QUIET = 1.5
+# Pages of one inbox that a person reads at a time.
+PAGES = 20
+# How often a session looks after its questions, in seconds.
+LOOK = 5.0
+# By which it is seen whether all has settled.
+TOLD = ("said", "hook", "peer", "damaged", "ran", "clock")
 # What a person or a program wants to compare; the rest of a row is ages and who looks.
 KEYS = {
     "claims": ("path", "by", "why", "branch"),
@@ -65,27 +75,47 @@ def _knows(one: Machine, other: Machine) -> bool:
 
 
 def _turns(stage: Stage) -> None:
+    """Everybody reads all that there is."""
     work = [threading.Thread(target=ears.turn) for ears in stage.ears.values()]
+    work += [threading.Thread(target=_read_all, args=(one,)) for one in stage.machines.values()]
     for thread in work:
         thread.start()
     for thread in work:
         thread.join()
 
 
+def _read_all(machine: Machine) -> None:
+    person = Mouth(machine, "")
+    for _ in range(PAGES):
+        if not person.inbox():
+            break
+
+
 def _settled(stage: Stage) -> bool:
     """Whether nothing that was told of is missing, and no sender waits for an acknowledgement."""
-    known = [*stage.journal.entries("said", "hook", "peer", "damaged", "ran")]
-    if any(one.startswith("lost") for one in check(known).wrong):
+    wrong = check(stage.journal.entries(*TOLD)).wrong
+    if any(one.startswith("lost") for one in wrong):
         return False
-    for name in stage.ears:
-        if "queued" in stage.of(name).sent(name).values():
-            return False
-    return _views_agree(stage)
+    if any(one.startswith("unanswered") for one in wrong):
+        time.sleep(GRACE + LOOK)  # a session is idle for a while before its silence is told
+        return False
+    return not any("queued" in states.values() for _, states in _sent(stage)) and _views_agree(stage)
+
+
+def _sent(stage: Stage) -> Iterator[tuple[str, dict[str, str]]]:
+    """How far all that each one said got, by id."""
+    for name in stage.plan.everybody():
+        words = ("sent", "-n", "500", "--json")
+        done = stage.of(name).peer(*words, session=name if name in stage.ears else "")
+        try:
+            yield name, {one["id"]: one["state"] for one in json.loads(done["out"])}
+        except (ValueError, TypeError):  # an error; it is asked again
+            yield name, {"": "queued"}
 
 
 def _views_agree(stage: Stage) -> bool:
     for what in KEYS:
-        if what == "claims" and stage.journal.entries("clock"):
+        if what == "claims" and leapt({kind: stage.journal.entries(kind) for kind in ("clock", "died")}):
             continue
         rows = [_view(stage.of(name), name, what) for name in stage.plan.names() if name[1] == "1"]
         if any(one != rows[0] for one in rows):
@@ -118,8 +148,9 @@ def _same(value: Any, host: str) -> Any:
 def gather(stage: Stage) -> None:
     """Note in the journal what there is to be seen in the end."""
     _take_fired(stage)
+    for name, states in _sent(stage):
+        stage.journal.add("sent", who=name, states=states)
     for name in stage.ears:
-        stage.journal.add("sent", who=name, states=stage.of(name).sent(name))
         for what in KEYS:
             if name[1] == "1":
                 rows = _view(stage.of(name), name, what)

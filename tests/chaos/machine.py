@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -18,6 +17,7 @@ from typing import Any
 from tests.lan.hosts import Host
 from tests.netns import Network
 
+from . import words
 from .interpreter import ROOT
 from .journal import Journal
 
@@ -26,9 +26,6 @@ HUNG = 8.0  # seconds
 # A command that takes longer hangs.
 STUCK = 90.0  # seconds
 SIZE = 128  # MiB of the state directory's file system
-# A message as the model reads it: its id, and the first line of its body, which is the token of who said it.
-# The end of a job is told in a sentence that holds its name.
-SHOWN = re.compile(r"^\[([0-9a-z]{8}-\d+)\][^\n]*\n> [^\n]*?\b([mj]\.[a-z0-9]+\.\d+)\b", re.MULTILINE)
 
 
 class Machine(Host):
@@ -50,6 +47,8 @@ class Machine(Host):
         (self.chaos / "at").mkdir(parents=True)
         self.up = threading.Event()  # cleared while the machine is off: nothing is started on it
         self.up.set()
+        self.cable = threading.Lock()  # held while it is a bad one: on a slow machine the last one ends late
+        self._one_client = threading.Lock()
         self._starting = threading.Lock()  # held while a process is started, and while the machine goes down
         self._started: set[str] = set()  # sessions that ran before
         self.state.mkdir(mode=0o700)
@@ -66,6 +65,11 @@ class Machine(Host):
         path = os.pathsep.join([str(self.python.parent), os.environ["PATH"]])
         said = {"PATH": path, "CHAOS": str(self.chaos), "CLAUDE_CODE_ENTRYPOINT": "cli"}
         return super().environment(**said, **extra)
+
+    def _client(self, session: str) -> subprocess.Popen[bytes]:
+        # After a restart hooks and commands come at once: they belong to one client, and not to a window each.
+        with self._one_client:
+            return super()._client(session)
 
     # ------------------------------------------------------------ programs
 
@@ -143,9 +147,8 @@ class Machine(Host):
 
     def shown(self, session: str, text: str, began: float, ended: float, **about: Any) -> None:
         """Note what a hook printed."""
-        ids = SHOWN.findall(text)
         self.journal.add(
-            "hook", who=session, host=self.name, began=began, ended=ended, ids=ids, size=len(text), **about
+            "hook", who=session, host=self.name, began=began, ended=ended, ids=words.shown(text), **about
         )
 
     def waiter(self, session: str) -> subprocess.Popen[bytes] | None:
@@ -178,14 +181,22 @@ class Machine(Host):
             client.kill()
             client.wait()
 
-    def sidecar(self, session: str) -> int:
-        """The process of a session's sidecar; 0 if none lives."""
+    def folder(self, who: str) -> Path:
+        """The directory of a session's peer, or of the person's, who is called as the host."""
+        return self.state / "person" if who == self.name else self.state / "session" / who
+
+    def sidecar(self, who: str) -> int:
+        """The process of the sidecar of a session, or of the person's; 0 if none lives."""
         try:
-            pid = int((self.state / "session" / session / "pid").read_text())
+            pid = int((self.folder(who) / "pid").read_text())
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (OSError, ValueError):
             return 0
         return 0 if state == "Z" else pid
+
+    def identity(self, who: str) -> str:
+        """The id of a session's peer, or of the person's."""
+        return str(self.run("status", session="" if who == self.name else who)["id"])
 
     def supervisors(self) -> list[int]:
         """The processes that own this host's jobs."""

@@ -17,10 +17,11 @@ from tests.live.home import adopt_orphans
 from tests.netns import Network
 
 from . import faults, interpreter
-from .actors import Ears, Mouth
+from .ears import Ears
 from .journal import Journal
 from .machine import Machine
-from .plan import Plan, Step
+from .mouth import Mouth
+from .plan import PERSON, Plan, Step
 
 
 class Stage:
@@ -87,11 +88,12 @@ class Stage:
         names = self.plan.names()
         for one in hosts:
             for other in hosts:
-                mine = [name for name in names if name[0] == other.name]
+                mine = [PERSON, *(name for name in names if name[0] == other.name)]
                 until(lambda: one.sees(other.name, *mine), f"{one.name} to see {other.name}", 40)  # noqa: B023
 
     def _settle_in(self, machine: Machine) -> None:
         clone(machine)
+        machine.run("status")  # the person's sidecar begins
         for name in self.plan.names():
             if name[0] != machine.name:
                 continue

@@ -52,6 +52,11 @@ def died(at: float, session: str = "b1", why: str = "kill -9") -> Entry:
     return {"kind": "died", "at": at, "host": "b", "session": session, "why": why}
 
 
+def clock(at: float) -> Entry:
+    """The clock of b was set."""
+    return {"kind": "clock", "at": at, "host": "b", "by": 3_600}
+
+
 def damaged(at: float, file: str = "mail.db", session: str = "b1", *, seen: bool = True) -> Entry:
     """A file was damaged."""
     return {
@@ -85,6 +90,31 @@ def sent(state: str, ident: str = "peera1-1") -> Entry:
     return {"kind": "sent", "who": "a1", "states": {ident: state}}
 
 
+def asked(n: int, at: float, letter: str = "q", **more: Any) -> Entry:
+    """a1 asked b1 something."""
+    return said(n, at, token=f"{letter}.a1.{n}", **more)
+
+
+def reply(n: int, at: float, of: int, **more: Any) -> Entry:
+    """b1 answered a1's *of*-th."""
+    return said(n, at, who="b1", to="a1", token=f"r.a1.{of}", **more)
+
+
+def prints(at: float, ident: str, token: str, who: str = "a1", event: str = "inbox", **more: Any) -> Entry:
+    """A command of *who* printed a message."""
+    return hook(at, who=who, event=event, **{"ids": [[ident, token]], **more})
+
+
+def answered(n: int, by: str, code: int = 0) -> Entry:
+    """`peer ask` told a1 of an answer, or that there is none."""
+    return {"kind": "answered", "token": f"q.a1.{n}", "who": "a1", "by": [["peerb1-1", by]], "code": code}
+
+
+def peeked(at: float, who: str = "a1") -> Entry:
+    """b1's first message was shown as unread."""
+    return {"kind": "peeked", "who": who, "ids": [["peerb1-1", "m.b1.1"]], "began": at, "ended": at + 0.1}
+
+
 FINE: list[list[Entry]] = [
     [said(1, 1.0), hook(2.0, 1), sent("shown")],
     [said(1, 1.0), said(2, 2.0), hook(3.0, 1, 2)],
@@ -97,8 +127,32 @@ FINE: list[list[Entry]] = [
     [said(1, 1.0, rows=[], code=-9), hook(2.0, 1)],
     [said(1, 1.0, rows=[], code=-9)],
     [view("a", "x"), view("b", "x")],
+    [view("a", "x", what="claims"), view("b", what="claims"), clock(1.0), died(5.0, "", "power")],
     [damaged(3.0), word("mail.db.damaged-1")],
     [command(), command(code=5), command(code=None)],
+    # A question was answered, or its asker heard that it was not; a person hears nothing.
+    [
+        asked(1, 1.0, state="queued"),
+        hook(2.0, ids=[["peera1-1", "q.a1.1"]]),
+        reply(1, 3.0, 1),
+        prints(3.2, "peerb1-1", "r.a1.1", event="ask"),
+        answered(1, "r.a1.1"),
+    ],
+    [asked(1, 1.0), hook(2.0, ids=[["peera1-1", "q.a1.1"]]), prints(9.0, "peera1-2", "n.a1.1", event="Stop")],
+    [asked(1, 1.0, rows=[]), prints(3.0, "peera1-2", "n.a1.1", event="ask"), answered(1, "n.a1.1", 4)],
+    [asked(1, 1.0, who="a"), hook(2.0, ids=[["peera-1", "q.a1.1"]])],
+    [asked(1, 1.0, state="refused")],
+    # An answer that was waited for overtakes what was said before it.
+    [
+        said(1, 1.0, "b1", "a1"),
+        reply(2, 2.0, 1),
+        prints(2.1, "peerb1-2", "r.a1.1", event="ask"),
+        prints(5.0, "peerb1-1", "m.b1.1", event="Stop"),
+    ],
+    # A command that was killed has not told that it printed; nor one whose sidecar went away.
+    [prints(1.0, "peerb1-1", "m.b1.1", code=-9), prints(4.0, "peerb1-1", "m.b1.1")],
+    [prints(1.0, "peerb1-1", "m.b1.1", code=1), prints(4.0, "peerb1-1", "m.b1.1"), peeked(3.0)],
+    [peeked(0.5), prints(1.0, "peerb1-1", "m.b1.1"), peeked(1.05)],
 ]
 
 
@@ -126,7 +180,26 @@ BROKEN: dict[str, list[list[Entry]]] = {
         [said(1, 1.0), hook(2.0, 1), hook(3.0), died(6.0), hook(9.0, 1)],  # killed long after the record
         [said(1, 1.0), hook(2.0, 1), died(2.2, session="b2"), hook(9.0, 1)],  # another one's sidecar
         [said(1, 1.0), hook(2.0, 1), hook(3.0), {"kind": "left", "at": 9.0, "session": "b1"}, hook(9.5, 1)],
+        # What a command printed to its end needs no sign of the client's.
+        [prints(1.0, "peerb1-1", "m.b1.1"), prints(4.0, "peerb1-1", "m.b1.1", event="Stop")],
+        [
+            prints(1.0, "peera1-1", "m.a1.1", who="b1"),
+            {"kind": "left", "at": 2.0, "session": "b1"},
+            hook(9.5, 1),
+        ],
     ],
+    "unanswered": [
+        [asked(1, 1.0), hook(2.0, ids=[["peera1-1", "q.a1.1"]])],
+        [asked(1, 1.0, "u"), hook(2.0, ids=[["peera1-1", "u.a1.1"]]), prints(3.0, "peera1-9", "n.a1.2")],
+    ],
+    "false answer": [
+        [answered(1, "r.a1.2")],
+        [answered(1, "m.b1.1")],
+        [answered(1, "r.a1.1", 4), reply(1, 1.0, 1), prints(1.5, "peerb1-1", "r.a1.1", event="ask")],
+        [answered(1, "n.a1.1", 0)],
+    ],
+    "never said": [[prints(1.0, "peerb1-1", "r.a1.1", event="ask")]],
+    "unread again": [[prints(1.0, "peerb1-1", "m.b1.1"), peeked(5.0)]],
     "two ids": [[said(1, 1.0), hook(2.0, 1), hook(3.0, 1, ids=[["peera1-7", "m.a1.1"]])]],
     "order": [
         [said(1, 1.0), said(2, 2.0), hook(3.0, 2), hook(4.0, 1)],
@@ -140,8 +213,14 @@ BROKEN: dict[str, list[list[Entry]]] = {
     "false shown": [
         [said(1, 1.0), hook(2.0, 1), said(2, 3.0, state="shown"), hook(4.0, 2, who="a2")],
         [said(1, 1.0, state="queued"), sent("shown")],
+        [said(1, 1.0, state="shown"), hook(5.0, 1)],  # told before it was so
     ],
-    "views": [[view("a", "x"), view("b", "y")], [view("a"), view("b", "y")]],
+    "views": [
+        [view("a", "x"), view("b", "y")],
+        [view("a"), view("b", "y")],
+        [view("a", "x", what="claims"), view("b", what="claims"), clock(1.0), died(5.0)],
+        [view("a", "x", what="claims"), view("b", what="claims"), clock(50.0), died(5.0, "", "power")],
+    ],
     "silent damage": [[damaged(3.0), word("all is well")], [damaged(3.0)]],
     "hook": [
         [hook(1.0, code=1)],

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from peermesh.core.news import Scene
+from peermesh.door.client import starting_mark
+from peermesh.errors import DiskFull
+from peermesh.sidecar.awareness import Awareness
 from tests.live.actors import Session
 from tests.live.home import Home, adopt_orphans, until
 
@@ -98,6 +105,66 @@ def test_a_message_that_was_kept_is_not_called_lost(home: Shimmed) -> None:
     assert "error" not in said
     assert said["messages"][0]["state"] in ("queued", "safe")
     until(lambda: two.unread() == ["kept"], "the delivery")
+
+
+def test_a_start_after_the_clock_was_set_back(home: Shimmed) -> None:
+    """The mark of a sidecar that died as it started seems to be of the future then, and holds nobody up."""
+    one = Session(home, "a", home.app)
+    mark = Path(starting_mark(str(one.link)))
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    later = time.time() + 3_600
+    os.utime(mark, (later, later))
+    assert one.peer("status").code == 0
+
+
+def test_a_full_disk_at_the_end(home: Shimmed) -> None:
+    """A sidecar that cannot note when it went does all the rest of its going: the last signs of its client, too."""
+    one, two = started(home, "a"), started(home, "b")
+    ident = one.send("b", "read and not signed")
+    assert f"[{ident}]" in two.prompt()
+    home.fail("commit host.db")
+    (two.directory / "turn").write_text("idle\n")  # as the hooks' first step leaves it
+    pid = two.directory / "pid"
+    two.peer("down")
+    until(lambda: not pid.exists(), "its end")
+    home.fail()
+    assert "Traceback" not in home.log()
+    until(lambda: one.state(ident) == "shown", "the receipt")
+
+
+def test_a_question_that_was_sent_is_not_called_unsent(home: Shimmed) -> None:
+    """When its answer cannot be kept, its asker is told that there is none yet; it comes as a message."""
+    one, two = started(home, "a"), started(home, "b")
+    asking = one.start_peer("ask", "b", "well?", "--timeout", "90s", "--json")
+    (ident,) = until(one.sent, "the question")
+    until(lambda: two.unread() == ["well?"], "its coming")
+    with one.hang():
+        assert two.peer("reply", ident, "well").code == 0
+        home.fail("commit mail.db")
+    out, _ = asking.communicate(timeout=30)
+    home.fail()
+    assert asking.returncode == 4
+    assert [row["id"] for row in json.loads(out)["messages"]] == [ident]
+    until(lambda: "> well" in one.turn(), "the answer")
+
+
+@pytest.mark.parametrize("done", [lambda aware: aware.did("k3m9x2ab"), lambda aware: aware.claimed()])
+def test_what_was_done_is_answered_on_a_full_disk(done: Callable[[Awareness], None]) -> None:
+    """That it is no news to who did it cannot be kept; it is done all the same, and nothing is raised."""
+
+    def full(*_: object) -> None:
+        raise DiskFull()
+
+    aware = object.__new__(Awareness)
+    shared = SimpleNamespace(log=SimpleNamespace(notebook=SimpleNamespace(set_told=full)))
+    post = SimpleNamespace(engine=SimpleNamespace(card=SimpleNamespace(id="annannan")))
+    looked: list[bool] = []
+    parts = {"_base": Scene(), "_now": Scene, "_shared": shared, "_post": post, "_seq_told": 0}
+    for name, value in {**parts, "look": lambda: looked.append(True)}.items():
+        setattr(aware, name, value)
+    done(aware)
+    assert looked == [True]
 
 
 def test_a_point_kills_whoever_passes_it(home: Shimmed) -> None:

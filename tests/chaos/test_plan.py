@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from . import faults
-from .plan import FAULTS, Plan, make
+from .making import make
+from .plan import FAULTS, Plan
 
 
 def test_the_same_seed_gives_the_same_plan() -> None:

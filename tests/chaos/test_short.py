@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from .__main__ import report, run
-from .plan import FAULTS, make
+from .making import make
+from .plan import FAULTS
 
 # Chosen so that every kind of fault is posed in one of them; a run that fails prints how to play it again.
 SEEDS = (2, 8)

@@ -236,8 +236,7 @@ class Host:
     @staticmethod
     def thaw(pids: list[int]) -> None:
         """It wakes up."""
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        _signal_all(pids, signal.SIGCONT)
 
     def link(self, state: str) -> None:
         """Set the cable ``up`` or ``down``."""
@@ -277,8 +276,7 @@ class Host:
 
     def close(self) -> None:
         """End the clients, and with them the sidecars; what does not end by itself is killed, and an error."""
-        for pid in self.leftovers():
-            os.kill(pid, signal.SIGCONT)
+        _signal_all(self.leftovers(), signal.SIGCONT)
         for client in self.clients.values():
             client.kill()
             client.wait()
@@ -287,9 +285,16 @@ class Host:
                 self.ask("", "down")
             until(lambda: not self.leftovers(), f"the sidecars of {self.name} to end")
         finally:
-            for pid in self.leftovers():
-                os.kill(pid, signal.SIGKILL)
+            _signal_all(self.leftovers(), signal.SIGKILL)
             shutil.rmtree(self.home, ignore_errors=True)
+
+
+def _signal_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(
+            ProcessLookupError
+        ):  # ended meanwhile; the others must not be forgotten for that
+            os.kill(pid, number)
 
 
 def pair(one: Host, other: Host) -> None:

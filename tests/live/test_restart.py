@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from peermesh.locks import free_lock, take_lock
+
 from .conftest import Sessions
 from .home import state_of, until
 
@@ -89,3 +91,45 @@ def test_new_start_knows_what_the_model_was_told(session: Sessions) -> None:
     one.ok("status")
     assert 'You are "a"' in one.turn()
     assert one.turn() == ""
+
+
+def test_a_sign_that_was_not_seen_counts(session: Sessions) -> None:
+    """The hooks' first step said that the turn ended, and the sidecar died before it looked: what was shown is read."""
+    one, two = session("a"), session("b")
+    ident = two.send("a", "read before the crash")
+    assert f"[{ident}]" in one.prompt()
+    until(lambda: one.status["mail"]["unread"] == 0, "the record")
+    with one.hang():
+        assert one.stop() == ""
+        one.kill_sidecar()
+    assert ident not in one.prompt()
+    until(lambda: two.state(ident) == "shown", "the receipt")
+
+
+def test_a_sign_while_no_sidecar_lives_counts(session: Sessions) -> None:
+    """The turn ended before another sidecar was there: what was shown is read all the same."""
+    one, two = session("a"), session("b")
+    ident = two.send("a", "read before the crash")
+    assert f"[{ident}]" in one.prompt()
+    until(lambda: one.status["mail"]["unread"] == 0, "the record")
+    one.kill_sidecar()
+    lock = until(lambda: take_lock(str(one.directory / "lock")), "the lock")
+    try:
+        assert one.stop() == ""
+    finally:
+        free_lock(lock)
+    until(lambda: one.pid, "a new sidecar")
+    assert ident not in one.prompt()
+    until(lambda: two.state(ident) == "shown", "the receipt")
+
+
+def test_a_sign_from_before_does_not_count(session: Sessions) -> None:
+    """What was shown after the client's last sign is shown again by a sidecar that was started anew."""
+    one, two = session("a"), session("b")
+    one.turn()  # its end is the last sign
+    ident = two.send("a", "perhaps not read")
+    assert f"[{ident}]" in one.prompt()
+    until(lambda: one.status["mail"]["unread"] == 0, "the record")
+    one.kill_sidecar()
+    assert two.state(ident) == "safe"
+    until(lambda: f"[{ident}]" in one.prompt(), "it to be shown again")

@@ -249,7 +249,8 @@ class World:
         """A host's log is replaced by an older copy, or lost."""
 
         def replace() -> None:
-            for path in node.root.glob("log.db*"):
+            # Its mark too, as with a copy of the whole directory: now only others can find it out.
+            for path in (*node.root.glob("log.db*"), *node.root.glob("log.mark")):
                 path.unlink()
             if copy is not None:
                 shutil.copy(copy, node.root / "log.db")

@@ -452,3 +452,35 @@ def test_nobody_else_reads_it(tmp_path: Path) -> None:
                 assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
     finally:
         os.umask(before)
+
+
+def test_who_is_missing_is_taken_in_again(tmp_path: Path) -> None:
+    """A journal that was cut forgot a peer, and how many mailboxes it had; its own directory has not."""
+    with host(tmp_path) as store:
+        register(store, card(ANN), "s1")
+    old = (tmp_path / "host.db").read_bytes()
+    with host(tmp_path) as store:
+        register(store, card(BOB), "s2")
+        for peer in (ANN, BOB):
+            record = {**asdict(card(peer)), "births": store.birth(peer), "sessions": store.sessions(peer)}
+            folder = tmp_path / "peers" / peer
+            folder.mkdir(parents=True)
+            (folder / "card.json").write_text(json.dumps(record))
+    (tmp_path / "host.db").write_bytes(old)
+    with host(tmp_path) as store:
+        assert str(store.set_aside).endswith("-cut")
+        assert store.by_session("s2") == BOB
+        assert (store.birth(ANN), store.birth(BOB)) == (2, 2)
+    with host(tmp_path) as store:
+        assert store.set_aside is None
+
+
+def test_a_card_that_cannot_be_read_says_nothing_of_the_file(tmp_path: Path) -> None:
+    """Nor does it say so again and again."""
+    with host(tmp_path) as store:
+        register(store, card(ANN), "s1")
+    (tmp_path / "peers" / BOB).mkdir(parents=True)
+    (tmp_path / "peers" / BOB / "card.json").write_text("{")
+    with host(tmp_path) as store:
+        assert store.set_aside is None
+        assert [one.id for one in store.cards()] == [ANN]

@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from peermesh.core.events import Draft, What
 from peermesh.core.script import KeepOut
 from peermesh.core.words import Message, MessageId
 from peermesh.store import journal
+from peermesh.store.log import LogStore
 from peermesh.store.mailbox import NUMBERS_A_BIRTH, Mailbox
 
 ROOT = Path(__file__).parents[2]
@@ -134,3 +137,82 @@ def test_a_mailbox_that_was_deleted_is_told(tmp_path: Path) -> None:
     assert box.set_aside is not None
     assert box.set_aside.endswith("-gone")
     box.close()
+
+
+# ---------------------------------------------------------------- the log, which many share
+
+LOGGER = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from tests.store.test_journal import logged
+log = logged(sys.argv[2], 5); log.close()
+log = logged(sys.argv[2], 5)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def logged(folder: str, count: int = 0) -> LogStore:
+    """The log in *folder*, with so many more notes."""
+    log = LogStore(folder)
+    for _ in range(count):
+        log.say(Draft(by=ANN, name="ann", repo="remote:x", kind=What.NOTE, data={"text": "x" * 3_000}), 1.0)
+    return log
+
+
+@pytest.fixture
+def dead_log(tmp_path: Path) -> Path:
+    """The file of a log whose only user was killed after ten notes, of which five are in the journal only."""
+    done = subprocess.run([sys.executable, "-c", LOGGER, str(ROOT), str(tmp_path)], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    return tmp_path / "log.db"
+
+
+def test_a_log_whose_journal_is_whole(dead_log: Path) -> None:
+    """Nothing is lost, and nothing said of damage; nor where others have it open."""
+    with closing(logged(str(dead_log.parent), 1)) as log, closing(logged(str(dead_log.parent))) as other:
+        assert (log.set_aside, other.set_aside) == (None, None)
+        assert log.count("remote:x") == 11
+        assert log.due() == 11
+
+
+@pytest.mark.parametrize("spoil", [half, last_frame, noise, header, empty, Path.unlink])
+def test_a_log_whose_journal_was_spoiled(dead_log: Path, spoil: Callable[[Path], None]) -> None:
+    """It is told once, and others are told anew, by numbers that none of the lost ones had."""
+    spoil(Path(f"{dead_log}-wal"))
+    with closing(logged(str(dead_log.parent))) as log:
+        assert str(log.set_aside).endswith("-cut")
+        assert log.count("remote:x") < 10
+        assert log.due() > 10
+        said = log.say(Draft(by=ANN, name="ann", repo="remote:x", kind=What.NOTE, data={"text": "y"}), 1.0)
+        assert said.id.n > 11
+    with closing(logged(str(dead_log.parent))) as again:
+        assert again.set_aside is None
+
+
+def test_an_older_copy_of_the_log(tmp_path: Path) -> None:
+    """Whoever puts one back is told the same."""
+    logged(str(tmp_path), 5).close()
+    old = (tmp_path / "log.db").read_bytes()
+    logged(str(tmp_path), 5).close()
+    (tmp_path / "log.db").write_bytes(old)
+    with closing(logged(str(tmp_path))) as log:
+        assert str(log.set_aside).endswith("-cut")
+        assert log.due() > 10
+
+
+def test_a_log_that_was_made_anew(tmp_path: Path) -> None:
+    """The mark of the one before says nothing of it."""
+    logged(str(tmp_path), 5).close()
+    (tmp_path / "log.db").unlink()
+    with closing(logged(str(tmp_path))) as log:
+        assert str(log.set_aside).endswith("-gone")
+        assert log.due() == 0
+
+
+@pytest.mark.parametrize("words", ["", "x", "a b c", "log 1"])
+def test_a_mark_that_makes_no_sense(tmp_path: Path, words: str) -> None:
+    """It is none."""
+    logged(str(tmp_path), 5).close()
+    (tmp_path / "log.mark").write_text(words)
+    with closing(logged(str(tmp_path))) as log:
+        assert log.set_aside is None

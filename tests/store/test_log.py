@@ -556,6 +556,7 @@ def test_reborn(tmp_path: Path) -> None:
         name = store.id
         store.close()
         put_back(root, copy)
+        (root / "log.mark").unlink()  # by which it would be found out at once
         with log(root, 0xD0) as back:
             epoch, upto = other.known(LAP)
             assert back.position(OLD, epoch, upto) is None

@@ -119,6 +119,15 @@ def test_a_notice_is_no_answer(tmp_path: Path) -> None:
         assert asked(box) == [2]
 
 
+def test_a_notice_that_is_on_its_way(tmp_path: Path) -> None:
+    """Ann's sidecar died between saying it to her and hearing it: it is not said a second time."""
+    with mailbox(tmp_path) as box:
+        box.keep([KeepOut(question(1)), KeepOut(question(2))], CLOCK)
+        box.keep([answer(3, question(1), "notice")], CLOCK)
+        assert asked(box, untold=True) == [2]
+        assert asked(box) == [2, 1]
+
+
 def test_old_questions_are_left_out(tmp_path: Path) -> None:
     """After two days nobody waits for them."""
     with mailbox(tmp_path) as box:
@@ -199,7 +208,7 @@ def fill(box: Mailbox) -> None:
 @pytest.mark.parametrize(
     ("query", "used"),
     [
-        (questions._ASKED, {"outbox_questions", "inbox_replies"}),
+        (questions._ASKED, {"outbox_questions", "inbox_replies", "outbox_replies"}),
         (questions._OWED, {"inbox_questions", "outbox_replies"}),
     ],
     ids=["asked", "owed"],

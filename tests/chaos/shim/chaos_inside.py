@@ -32,6 +32,8 @@ def fired(what: str, **about: object) -> None:
     import json
 
     session = "" if _peer() else os.environ.get("CLAUDE_CODE_SESSION_ID", "")
+    if not session and what.startswith("cli-"):
+        session = os.environ.get("PEER_HOST", "")  # a person's command
     who = {"pid": os.getpid(), "session": session, "peer": _peer()}
     line = json.dumps({"point": what, "at": time.monotonic(), **who, **about})
     file = os.open(f"{FOLDER}/fired", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -1,0 +1,43 @@
+"""Who is not known any more: forgotten by a person's word only, and never because files were damaged."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from peermesh import config
+from peermesh.sidecar.neighbours import Neighbours
+from peermesh.store.host import HostStore
+from peermesh.store.trust import TrustStore
+from tests.store.trusts import LAP
+
+
+def test_a_peer_that_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All trusted hosts were heard, and none has it: it never will be reached."""
+    monkeypatch.setenv("PEER_LAN", "on")
+    with closing(HostStore(str(tmp_path), "desk")) as host:
+        trust = TrustStore(str(tmp_path), "desk")
+        trust.add(LAP, "lap", ())
+        near = Neighbours(str(tmp_path), host, trust)
+        assert near.elsewhere("k3m9x2ab") == config.gate_link(str(tmp_path))  # lap may know it
+        host.remotes.link(LAP, up=True, clock=1.0)
+        assert near.elsewhere("k3m9x2ab") is None
+
+
+def test_a_peer_whose_host_was_lost_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the list of trusted hosts nor what was known of peers is left: mail to it waits for the next pairing."""
+    monkeypatch.setenv("PEER_LAN", "on")
+    TrustStore(str(tmp_path), "desk").add(LAP, "lap", ())
+    (tmp_path / "trust.json").write_bytes(b"{")
+    with closing(HostStore(str(tmp_path), "desk")) as host:
+        trust = TrustStore(str(tmp_path), "desk")
+        near = Neighbours(str(tmp_path), host, trust)
+        assert trust.read().hosts == ()
+        assert near.elsewhere("k3m9x2ab") == config.gate_link(str(tmp_path))
+        for name in os.listdir(tmp_path):  # as `peer doctor` says
+            if name.startswith("trust.json.damaged"):
+                os.unlink(tmp_path / name)
+        assert near.elsewhere("k3m9x2ab") is None
