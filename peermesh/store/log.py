@@ -108,6 +108,11 @@ class LogStore(CommonFile):
         self._follow_clock()
         return self._openings, version, self._db.total_changes
 
+    def sign(self) -> object:
+        """As for any such file; and the times follow the wall clock meanwhile."""
+        self._follow_clock()
+        return super().sign()
+
     def _follow_clock(self) -> None:
         """If the wall clock was set, the times follow it. Where that cannot be written, it is tried again."""
         now = steady.ahead()

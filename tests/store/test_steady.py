@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -63,6 +64,19 @@ def test_the_times_follow(tmp_path: Path, clock: Set, by: float) -> None:
         assert times(one) == times(two) == [AT + by]
     with log(tmp_path) as again:
         assert times(again) == [AT + by]
+
+
+def test_the_quick_look_follows_too(tmp_path: Path, clock: Set) -> None:
+    """Who only looks at the files' times sees that the clock was set, too, by the write that follows it."""
+    with log(tmp_path) as one:
+        say(one, AT)
+        os.utime(tmp_path / "log.db-wal", (1, 1))  # long ago: nobody would ask SQLite
+        before = one.sign()
+        assert before is not None
+        assert one.sign() == before
+        clock(AT + 3_600)
+        assert one.sign() != before
+        assert times(one) == [AT + 3_600]
 
 
 def test_what_is_said_after_it_is_not_moved(tmp_path: Path, clock: Set) -> None:
