@@ -397,6 +397,11 @@ class Engine:
         return frozenset(some)
 
     @property
+    def waking(self) -> bool:
+        """Whether a client was given what wakes it and has not begun its turn, or only just: it may die without it."""
+        return self._settles_at is not None or (self.turns is not None and self.turns.woken_at is not None)
+
+    @property
     def at_rest(self) -> bool:
         """Whether nothing is to be delivered, told, shown or answered just now."""
         return not (self.outgoing.unsettled() or self._watches or self.incoming.handed)

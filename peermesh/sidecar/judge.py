@@ -53,7 +53,7 @@ class Judge:
         made, seq, board = self._boards.pop(repo, (now, 0, Board()))
         if made != now:
             seq, board = 0, Board()
-        for place, event in writer.since(repo, seq, _OF_TASKS):
+        for place, event in writer.each(repo, seq, _OF_TASKS):
             seq = place
             board.add(event)
         self._boards[repo] = (now, seq, board)

@@ -56,8 +56,8 @@ class Session:
             "armed",
             "woken",
         }
-        self._flag(set())
         signed = bool(post.engine.incoming.unproven) and self._signed()
+        self._flag(set())
         self._write_turn(busy=False)
         if signed:  # to a sidecar that died before it looked
             post.put(Turn(busy=False, sign=True))
@@ -93,8 +93,10 @@ class Session:
 
     def _signed(self) -> bool:
         """Whether the hooks' first step left a sign of what was handed out last. A prompt is none: what the one before
-        it was handed may have been taken back.
+        it was handed may have been taken back. Nor is the beginning of a woken turn, if its client is gone.
         """
+        if os.path.exists(self._path("woken")) and self._read("client") != str(self.client):
+            return False
         at, said = self._changed("turn"), self._raw("turn")
         since = self._read("handed")
         by_hook = not said.endswith(OURS) and at > self._changed("typed")
@@ -110,7 +112,7 @@ class Session:
         self._flag(
             {os.path.join("due", name) for name in wanted}
             | ({"armed"} if turns.waiter is not None else set())
-            | ({"woken"} if turns.woken_at is not None else set())
+            | ({"woken"} if self._post.engine.waking else set())
         )
         turn = self._turn()
         told = turn != self._turn_seen  # while this batch was kept: a hook's word stands

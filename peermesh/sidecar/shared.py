@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -83,7 +83,7 @@ class Shared:
         if kept is not None and kept.revision == revision:  # it is asked for several times in one look
             self._remember(repo, kept)
             return kept.picture
-        picture = self._catch_up(repo, self.log.since)
+        picture = self._catch_up(repo, self.log.each)
         self._kept[repo].revision = revision
         return picture
 
@@ -118,20 +118,21 @@ class Shared:
         before, self._stirred = self._stirred, (repo, kept.seq, kept.generation)
         return before != self._stirred
 
-    def _catch_up(self, repo: str, since: Callable[[str, int], list[tuple[int, Event]]]) -> Picture:
+    def _catch_up(self, repo: str, each: Callable[[str, int], Iterable[tuple[int, Event]]]) -> Picture:
         generation = self.log.generation()
         kept = self._kept.get(repo)
         if kept is None or kept.generation != generation:
             self._kept.pop(repo, None)  # before there is another: the two together would leave a heap of both
             kept = _Kept(Picture(NOTES_AT_HAND), 0, generation)
-        fresh = since(repo, kept.seq)
-        for seq, event in fresh:
+        seen, heard = self._seen.get(repo), []
+        for seq, event in each(repo, kept.seq):
             kept.picture.add(event)
             kept.seq = seq
+            if seen is not None and seq > seen:
+                heard.append((seq, event))
         self._remember(repo, kept)
-        seen, self._seen[repo] = self._seen.get(repo), max(kept.seq, self._seen.get(repo, 0))
-        if seen is not None:
-            self._tell([(seq, event) for seq, event in fresh if seq > seen])
+        self._seen[repo] = max(kept.seq, seen or 0)
+        self._tell(heard)
         return kept.picture
 
     def _tell(self, heard: list[tuple[int, Event]]) -> None:
@@ -189,7 +190,7 @@ class Shared:
         """
         self.log.revision()
         with self.log.writing() as writer:
-            drafts = judge(self._catch_up(repo, writer.since))
+            drafts = judge(self._catch_up(repo, writer.each))
             events = self._write(writer, drafts)
         if events:
             self.spread()

@@ -139,8 +139,12 @@ class LogStore(CommonFile):
             seq: the place of the last that is known; 0 for all.
             kinds: only these; all if there are none.
         """
+        return list(self.each(repo, seq, kinds))
+
+    def each(self, repo: str, seq: int, kinds: Collection[str] = ()) -> Iterator[tuple[int, Event]]:
+        """The same, read one at a time: for who does nothing else with the log meanwhile, and keeps few of them."""
         with reading(self.path):
-            return log_rows.since(self._db, self._log, repo, seq, kinds)
+            yield from log_rows.since(self._db, self._log, repo, seq, kinds)
 
     def pages(self, repo: str, rows: int = compaction.ROWS) -> Iterator[tuple[int, list[Event]]]:
         """All of *repo*, in order of arrival, so many *rows* at a time, each time with the place of the last."""

@@ -172,8 +172,8 @@ def event(row: tuple[Any, ...], hosts: Mapping[str, str]) -> Event:
 
 def since(
     db: sqlite3.Connection, own: str, repo: str, seq: int, kinds: Collection[str] = ()
-) -> list[tuple[int, Event]]:
-    """What came of *repo* behind *seq*, in order of arrival; *own* is the name of the own log."""
+) -> Iterator[tuple[int, Event]]:
+    """What came of *repo* behind *seq*, in order of arrival, one at a time; *own* is the name of the own log."""
     only = f"AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
     rows = db.execute(
         f"SELECT {COLUMNS} FROM events WHERE repo = ? AND seq > ? {only} ORDER BY seq",  # noqa: S608 - our words
@@ -191,14 +191,15 @@ def page(db: sqlite3.Connection, own: str, repo: str, seq: int, rows: int) -> tu
     return bool(found), found[-1][0] if found else seq, [one for _, one in _events(db, own, iter(found))]
 
 
-def _events(db: sqlite3.Connection, own: str, rows: Iterator[tuple[Any, ...]]) -> list[tuple[int, Event]]:
+def _events(db: sqlite3.Connection, own: str, rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[int, Event]]:
     """The events of *rows*, which are taken one at a time: a row is nearly as large as its event."""
     first = next(rows, None)
     if first is None:
-        return []
+        return
     hosts = {**dict(db.execute("SELECT log, host_key FROM logs")), own: ""}
-    known = (row for row in chain((first,), rows) if row[1] in hosts)  # not of a host just forgotten
-    return [(row[0], event(row, hosts)) for row in known]
+    for row in chain((first,), rows):
+        if row[1] in hosts:  # not of a host just forgotten
+            yield row[0], event(row, hosts)
 
 
 class Bound:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from peermesh.core.events import STAMP_LEAP, STAMP_LIMIT, Draft, Event, EventId
@@ -63,8 +63,8 @@ class Writer:
         """How often events were deleted, with what was just deleted."""
         return self._own.generation
 
-    def since(self, repo: str, seq: int, kinds: Collection[str] = ()) -> list[tuple[int, Event]]:
-        """What came of *repo* behind *seq*, in order of arrival, each with its place in it.
+    def each(self, repo: str, seq: int, kinds: Collection[str] = ()) -> Iterator[tuple[int, Event]]:
+        """What came of *repo* behind *seq*, in order of arrival, each with its place in it; read one at a time.
 
         Args:
             repo: which.

@@ -137,7 +137,9 @@ class Machine(Host):
         """A hook as the client runs it; its code and what the model reads of it."""
         said = {"session_id": session, "cwd": str(self.work), "hook_event_name": event, **given}
         argv = ["/bin/sh", str(self._hook), event]
-        code, out, err, began, ended = self._run(argv, session, json.dumps(said).encode(), HUNG, kill_after)
+        code, out, err, began, ended = self._run(
+            argv, session, json.dumps(said, separators=(",", ":")).encode(), HUNG, kill_after
+        )
         text = ""
         with contextlib.suppress(ValueError, KeyError, TypeError):  # cut off by a kill
             text = str(json.loads(out)["hookSpecificOutput"]["additionalContext"]) if out else ""
@@ -159,7 +161,7 @@ class Machine(Host):
         process = self.start_program(argv, session, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe)
         if process is not None and process.stdin is not None:
             with contextlib.suppress(OSError):  # its first step ended it
-                process.stdin.write(json.dumps(said).encode())
+                process.stdin.write(json.dumps(said, separators=(",", ":")).encode())
                 process.stdin.close()
             process.stdin = None
         return process

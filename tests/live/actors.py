@@ -186,7 +186,7 @@ class Session(Actor):
     def payload(self, event: str, **given: str) -> bytes:
         """What the client writes to a hook."""
         said = {"session_id": self.id, "cwd": str(self.cwd), "hook_event_name": event, **given}
-        return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(said, separators=(",", ":")).encode()
 
     def run_hook(self, event: str, stdin: bytes | None = None, **given: str) -> Done:
         """A hook as it is, whatever comes of it."""

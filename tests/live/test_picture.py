@@ -25,12 +25,12 @@ class Reads:
     """Counts the times that the log is asked for events."""
 
     def __init__(self, shared: Shared) -> None:
-        self.count, self._since = 0, shared.log.since
-        shared.log.since = self._ask  # type: ignore[method-assign]
+        self.count, self._each = 0, shared.log.each
+        shared.log.each = self._ask  # type: ignore[method-assign]
 
     def _ask(self, *some: Any) -> Any:
         self.count += 1
-        return self._since(*some)
+        return self._each(*some)
 
 
 @pytest.fixture

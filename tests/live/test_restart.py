@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
 from peermesh.locks import free_lock, take_lock
 
+from .actors import Session
 from .conftest import Sessions
-from .home import state_of, until
+from .home import Home, state_of, until
 
 
 def test_next_hook_starts_it_again(session: Sessions) -> None:
@@ -133,3 +138,42 @@ def test_a_sign_from_before_does_not_count(session: Sessions) -> None:
     one.kill_sidecar()
     assert two.state(ident) == "safe"
     until(lambda: f"[{ident}]" in one.prompt(), "it to be shown again")
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_client_that_dies_just_woken_is_told_again(home: Home, session: Sessions, *, killed: bool) -> None:
+    """It began its turn and died with it, perhaps before it had noted why: when it is resumed it hears it again."""
+    one, two = session("a"), session("b")
+    one.turn()
+    waiter = one.waiter()
+    ident = two.send("a", "woken for nothing")
+    assert f"[{ident}]" in waiter.text()
+    until(lambda: os.path.exists(f"{one.link}/woken"), "the mark of a waking")
+    pid = one.pid
+    assert one.woken() == ""
+    if killed:
+        one.kill_sidecar()
+    one.kill_client()
+    until(lambda: state_of(pid) in ("", "Z"), "its sidecar to end")
+    again = Session(home, "a", home.app, one.id)
+    again.start("resume")
+    until(lambda: f"[{ident}]" in again.prompt(), "it to be shown again")
+    again.stop()
+    until(lambda: two.state(ident) == "shown", "the receipt")
+
+
+def test_a_woken_client_that_lives_is_not_told_again(session: Sessions) -> None:
+    """It began its turn, and the sidecar died before it looked: what woke it is in its context."""
+    one, two = session("a"), session("b")
+    one.turn()
+    waiter = one.waiter()
+    ident = two.send("a", "woken once")
+    assert f"[{ident}]" in waiter.text()
+    until(lambda: os.path.exists(f"{one.link}/woken"), "the mark of a waking")
+    until(lambda: one.status["mail"]["unread"] == 0, "the record")
+    with one.hang():
+        assert one.woken() == ""
+        one.kill_sidecar()
+    assert ident not in one.stop()
+    until(lambda: two.state(ident) == "shown", "the receipt")
+    assert ident not in one.turn()

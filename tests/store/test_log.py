@@ -76,11 +76,11 @@ def test_check_then_say_is_one_step(tmp_path: Path) -> None:
     with log(tmp_path) as store, log(tmp_path) as other:
         other._db.execute("PRAGMA busy_timeout=50")
         with store.writing() as writer:
-            assert writer.since(REPO, 0) == []
+            assert list(writer.each(REPO, 0)) == []
             with pytest.raises(StoreBroken, match="locked"):
                 other.say(draft(), CLOCK)
             writer.say(draft(text="first"), CLOCK)
-            assert [one.data["text"] for _, one in writer.since(REPO, 0)] == ["first"]
+            assert [one.data["text"] for _, one in writer.each(REPO, 0)] == ["first"]
         with pytest.raises(TypeError), store.writing() as writer:
             [writer.say(draft(text=text), CLOCK) for text in ("lost", b"bytes")]
         (second,) = say(other, "second")

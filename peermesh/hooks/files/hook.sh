@@ -52,5 +52,7 @@ from peermesh.hooks.lane import main
 os._exit(main(sys.argv[2]))' "$root" "$1"
 }
 [ -z "$said" ] && lane "$1"
-# A person's own prompt, whose beginning was read above.
+# A person's own prompt, whose beginning was read above. Should the lane be killed, a shell would tell of that.
+exec 2>/dev/null
 { printf '%s\n' "$said" && cat; } | lane "$1"
+exit 0
