@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import peermesh
 from peermesh import config
 from peermesh.door.client import Door, knock
-from peermesh.errors import PeerError
+from peermesh.errors import NoSidecar, PeerError
 from peermesh.sidecar.keeper import living
 from tests.netns import Network
 
@@ -120,7 +120,7 @@ class Host:
             return {}
         try:
             return door.ask(do, timeout=10, **fields)
-        except OSError:
+        except (OSError, NoSidecar):  # it is gone, or says that it goes
             return {}
         finally:
             door.close()
