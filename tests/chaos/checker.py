@@ -167,8 +167,10 @@ class _Checker:
     # ------------------------------------------------------------ order, receipts
 
     def _order(self) -> None:
-        """(c) What one says to another is shown in the order in which it was said; urgent messages overtake."""
-        last: dict[tuple[str, str, bool], tuple[int, str]] = {}
+        """(c) What one says to another is shown in the order in which it was said; urgent messages overtake. Of
+        commands that ran beside each other nobody can say which said it first.
+        """
+        before: dict[tuple[str, str, bool], list[tuple[int, float, str]]] = {}
         place = {key: index for index, key in enumerate(self._places())}
         for said, ident, to in sorted(self._told(), key=lambda one: float(one[0]["began"])):
             some = self.shown.get((to, said["token"]))
@@ -177,15 +179,16 @@ class _Checker:
                 "read",
             ):  # of all that waits these show what was asked for
                 continue
-            key = (said["who"], to, said["urgent"])
+            earlier = before.setdefault((said["who"], to, said["urgent"]), [])
             now = place[to, said["token"]]
-            before = last.get(key)
-            if before is not None and now < before[0] and not self._reborn(said["who"], to):
-                if self._at_once((to, said["token"]), (to, before[1])):
-                    self.found.counts["woken and prompted at once"] += 1
-                else:
-                    self.found.add("order", f"{ident} {said['token']} was shown to {to} before {before[1]}")
-            last[key] = max(last.get(key, (-1, "")), (now, said["token"]))
+            for at, ended, token in earlier:
+                if now < at and ended <= said["began"] and not self._reborn(said["who"], to):
+                    if self._at_once((to, said["token"]), (to, token)):
+                        self.found.counts["woken and prompted at once"] += 1
+                    else:
+                        self.found.add("order", f"{ident} {said['token']} was shown to {to} before {token}")
+                    break
+            earlier.append((now, float(said["ended"]), said["token"]))
 
     def _places(self) -> Iterator[tuple[str, str]]:
         """What was shown for the first time, in its order, hook after hook and line after line."""

@@ -116,6 +116,8 @@ def peeked(at: float, who: str = "a1") -> Entry:
 
 
 FINE: list[list[Entry]] = [
+    # two commands beside each other: either may have been first
+    [said(1, 1.0, ended=2.1), said(2, 2.0), hook(3.0, 2, 1)],
     [said(1, 1.0), hook(2.0, 1), sent("shown")],
     [said(1, 1.0), said(2, 2.0), hook(3.0, 1, 2)],
     [said(1, 1.0), said(1, 1.0, who="a2", state="queued"), hook(2.0, 1), hook(3.0, 1, of="a2")],
