@@ -170,6 +170,7 @@ class Box:
             turns=turns,
             incoming=SimpleNamespace(due={}, unproven=set()),
             occasions=lambda _: frozenset(),
+            waking=False,
             card=SimpleNamespace(name="one"),
         )
 

@@ -57,7 +57,7 @@ class View:
         store.revision()
         if store.generation() != self._generation:
             self._picture, self._seq, self._generation = Picture(NOTES), 0, store.generation()
-        for seq, event in (writer or store).since(REPO, self._seq):
+        for seq, event in (writer or store).each(REPO, self._seq):
             self._picture.add(event)
             self._seq = seq
         return self._picture
