@@ -94,7 +94,7 @@ class Ours:
     def ended(self) -> None:
         """The turn ended, so what was said before has stuck. The sidecar has noted before that it began."""
         if self._prompted:
-            until(lambda: self._file("turn") == "busy\n")
+            until(lambda: self._file("turn").strip() == "busy")
         self.hook("Stop")
 
     def quiet(self) -> None:
