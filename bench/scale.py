@@ -33,6 +33,8 @@ AROUND = 5.2  # seconds: so often each sidecar looks who is here
 SAID = 4  # broadcasts: one dials, the others do not
 CLAIMS = 4
 BODY = "x" * 200
+# Of processor time as /proc tells it.
+TICK = 0.01  # seconds
 BIG = 10  # steps from here on show how a cost grows
 
 
@@ -146,9 +148,12 @@ def _over_tcp(lan: Network, count: int, *, synced: bool) -> list[float]:
 
 
 def exponent(steps: Sequence[Step], of: str) -> str:
-    """The power of the number of sidecars with which a cost grows, by least squares over the larger steps."""
+    """The power of the number of sidecars with which a cost grows, by least squares over the larger steps.
+
+    Processor time of all below one tick of the kernel's clock is no figure.
+    """
     points = [(math.log(one.count), getattr(one, of)) for one in steps if one.count >= BIG]
-    points = [(x, math.log(y)) for x, y in points if y > 0]
+    points = [(x, math.log(y)) for x, y in points if y > (TICK if of == "joining" else 0)]
     if len(points) < 2:
         return "-"
     mean_x, mean_y = (statistics.mean(axis) for axis in zip(*points, strict=True))
