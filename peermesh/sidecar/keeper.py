@@ -40,6 +40,8 @@ FORGET = 3_600.0
 TIDY = 60.0
 # The network may come later: mDNS is tried again.
 RETRY = 30.0
+# What the keeper is just at has so long to end when its sidecar does.
+PATIENCE = 2.0
 # Things that change together are told to other hosts together.
 GATHER = 0.02
 
@@ -147,7 +149,7 @@ class Keeper:
 
     async def _run(self) -> None:
         first = True
-        while True:
+        while not self._ending:  # a library that swallows the cancelling does not keep us
             try:
                 if first:
                     first = False
@@ -371,10 +373,10 @@ class Keeper:
 
     async def end(self, then: Callable[[], None] | None = None) -> None:
         """Say goodbye for what this process published and hand the lock on."""
+        self._ending = True  # what the gate's end changes is no reason to open it again
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        self._ending = True  # what the gate's end changes is no reason to open it again
+            await asyncio.wait([self._task], timeout=PATIENCE)
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None

@@ -8,8 +8,8 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from peermesh import config
 from peermesh.core.budget import WAKES, WAKES_A_MINUTE, Budget
@@ -35,9 +35,6 @@ from peermesh.store.host import HostStore
 from peermesh.store.log import LogStore
 from peermesh.store.sqlite import CUT, about
 from peermesh.store.trust import TrustStore
-
-if TYPE_CHECKING:
-    pass
 
 # A person's sidecar ends after this long without a question.
 PERSON_QUIET = 120  # seconds
@@ -109,6 +106,7 @@ class Sidecar:
         if lock is None:
             self._not_needed()
             return False
+        self._lock_inode = os.fstat(lock).st_ino
         self._write_pid()
         self.desk = Desk(self)
         self.commons = Commons(self, self._open_log())
@@ -378,6 +376,12 @@ class Sidecar:
             self.log(f"{self.card.name}: {wrong}")
 
     def _look_around(self) -> None:
+        if self._is_removed():
+            self.log(
+                f"{self.card.name}: its directory was removed, so it ends; the session's next hook starts another"
+            )
+            self.leave()
+            return
         self.posts.look()
         self.commons.look(around=self._ticks % REFRESH == 0)
         if self.trust.set_aside:
@@ -398,6 +402,13 @@ class Sidecar:
         elif self._person_is_done():
             self.leave()
 
+    def _is_removed(self) -> bool:
+        """Whether somebody removed our directory, with our mailbox and our door; another may stand there by now."""
+        try:
+            return os.stat(os.path.join(self.directory, "lock")).st_ino != self._lock_inode
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+
     def _person_is_done(self) -> bool:
         quiet = time.monotonic() - self.post.used > self._person_quiet
         quiet = quiet and not (self.commons.feed.followed or self.commons.jobs.watching)
@@ -417,26 +428,48 @@ class Sidecar:
     # ------------------------------------------------------------ ending
 
     async def _exit(self) -> None:
-        """Say goodbye, let go of everything, and leave the mail to whoever comes."""
+        """Say goodbye, let go of everything, and leave the mail to whoever comes.
+
+        Each step is tried whatever became of the one before: no process is left behind because a disk is full.
+        """
         self.door.stop()
         self.desk.close()
-        await self.keeper.end()
+        with self._noting():
+            await self.keeper.end()
         if self._watch is not None:
             self._watch.stop()
-        self._leave_repo()
+        goodbye = (
+            self._leave_repo,
+            self._take_signs,
+            self.commons.company.sign,
+            self._unlink_clients,
+            self.post.run,  # the last signs of the client's, and what came meanwhile
+            self._settle_mailbox,
+        )
+        close = (self.posts.end, self.commons.close, self.host.close, self.door.close)
+        for step in close if self._is_removed() else goodbye + close:
+            with self._noting():
+                step()
+        await asyncio.sleep(0)  # the loop's turn in which the callers are hung up on
+
+    @contextlib.contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Whatever goes wrong is a line in the log, and no more."""
+        try:
+            yield
+        except (PeerError, OSError) as wrong:
+            self.log(f"{self.card.name}, which ends: {wrong}")
+        except Exception:  # noqa: BLE001 - a bug of ours must not leave a process behind
+            self.log(f"{self.card.name}, which ends: {traceback.format_exc()}")
+
+    def _take_signs(self) -> None:
         for name in ("pid", "instance"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.directory, name))
-        self.commons.company.sign()
+
+    def _unlink_clients(self) -> None:
         for link in clients_of(self.root, self.directory):
             unlink_if_to(link, self.directory)
-        self.post.run()  # the last signs of the client's, and what came meanwhile
-        self._settle_mailbox()
-        self.posts.end()
-        self.commons.close()
-        self.host.close()
-        self.door.close()
-        await asyncio.sleep(0)  # the loop's turn in which the callers are hung up on
 
     def _leave_repo(self) -> None:
         """The session has ended, and not just its sidecar: its claims end, its tasks return if it died."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,13 +30,22 @@ class CommonFile:
         self.path, self._steps = path, steps
         self.set_aside: str | None = None
         self._openings = 0
+        self._opened: sqlite3.Connection | None = None
         self._open()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """The open file; one that was lost and could not be opened again is tried at each use."""
+        if self._opened is None:
+            self._open()
+            assert self._opened is not None
+        return self._opened
 
     def _open(self) -> None:
         # One at a time: a file that another process is just making must not be taken for a damaged one.
         with self._lock() as lock:
             was_made, is_there = os.fstat(lock).st_size > 0, os.path.exists(self.path)
-            self._db, aside = open_file(self.path, self._steps)
+            self._opened, aside = open_file(self.path, self._steps)
             try:
                 older = self._begin()
                 if was_made and not is_there:
@@ -45,7 +55,7 @@ class CommonFile:
                 if not was_made:
                     self._note_made(lock)
             except BaseException:
-                self._db.close()
+                self.close()
                 raise
         self.set_aside = aside or self.set_aside
         self._inode = os.stat(self.path).st_ino
@@ -75,7 +85,9 @@ class CommonFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
     @property
     def openings(self) -> int:
@@ -103,7 +115,6 @@ class CommonFile:
         except FileNotFoundError:
             lost = True
         if lost:
-            self._db.close()
-            self._open()
+            self.close()
         with translated(self.path):
             return int(self._db.execute("PRAGMA data_version").fetchone()[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import pytest
@@ -38,6 +39,18 @@ def test_removing() -> None:
         assert error(desk, "send", "front@lap", "hi")[:2] == (3, "unknown-peer")
         # With the last trusted host the port is closed.
         until(lambda: not port_is_open(desk), "the port to be closed")
+
+
+def test_a_state_directory_that_is_removed() -> None:
+    """Nobody lives on without it, the keeper with its links neither, and the other host sees them go."""
+    with two() as (desk, lap):
+        pair(desk, lap)
+        met(desk, lap)
+        pids = desk.pids()
+        assert len(pids) > 1
+        shutil.rmtree(desk.home / "p")
+        until(lambda: not desk.leftovers(), "its sidecars to end", timeout=5.0)
+        until(lambda: not lap.sees("desk", "build"), "the other side to notice")
 
 
 def test_a_removed_host_is_told_why() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import shutil
 
 import pytest
 
@@ -152,6 +154,32 @@ def test_persons_sidecar_goes_after_a_quiet_while(home: Home) -> None:
     assert pid
     until(lambda: state_of(pid) in ("", "Z"), "the person's sidecar to end", 6.0)
     assert "nothing sent yet" in shell.ok("sent")
+
+
+def test_directory_that_was_removed(home: Home, session: Sessions) -> None:
+    """`rm -rf` of the state directory: the sidecars end without a trace, and the next hook starts another."""
+    one, two = session("a"), session("b")
+    pids = [one.pid, two.pid]
+    notes = [os.open(f"/proc/{pid}/fd/2", os.O_RDONLY) for pid in pids]
+    shutil.rmtree(home.peer)
+    until(lambda: all(state_of(pid) in ("", "Z") for pid in pids), "the sidecars to end", 5.0)
+    for file in notes:
+        with os.fdopen(file) as log:
+            assert "Traceback" not in log.read()
+    until(lambda: one.prompt() and one.pid, "the next hook to start another")
+    assert one.pid not in pids
+
+
+def test_directory_in_which_another_began(home: Home, session: Sessions) -> None:
+    """A sidecar whose directory was removed ends also when another is at work in the place of it."""
+    one = session("a")
+    pid = one.pid
+    with one.hang():
+        shutil.rmtree(home.peer)
+        one.hook("SessionStart", source="resume")
+        until(lambda: one.pid not in (0, pid), "another sidecar")
+    until(lambda: state_of(pid) in ("", "Z"), "the first one to end", 5.0)
+    assert state_of(one.pid) not in ("", "Z")
 
 
 def test_down_is_not_undone_by_the_waiter(session: Sessions) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -686,6 +687,21 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
         store.revision()
         say(store, "a")
         assert (tmp_path / "log.db").exists()
+
+
+def test_a_file_that_cannot_be_made_again(tmp_path: Path) -> None:
+    """That is said each time in a sentence, and it goes on as soon as the file can be made."""
+    root, away = tmp_path / "peer", tmp_path / "away"
+    root.mkdir()
+    with closing(LogStore(str(root), boot="this run")) as store:  # as a sidecar opens it
+        say(store, "old")
+        root.rename(away)
+        for use in (store.revision, store.sign, store.generation, lambda: say(store, "lost")):
+            with pytest.raises(ReadOnly, match="No such file"):
+                use()
+        root.mkdir()
+        assert say(store, "new")
+        assert texts(store) == ["new"]
 
 
 RACE = """
