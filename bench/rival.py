@@ -24,7 +24,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from stage import until
+from stage import called, until
 
 VERSION = "0.7.31"
 PACKAGE = f"hcom=={VERSION}"
@@ -139,15 +139,9 @@ class Agent:
 
     def hook(self, hook: str, timeout: float = 60.0, **given: object) -> str:
         """Call a hook with its usual payload and what is *given*; what it printed. *timeout* in seconds."""
-        done = subprocess.run(
-            self.command(hook),
-            env=self.env,
-            input=self.payload(hook, **given),
-            capture_output=True,
-            check=False,
-            timeout=timeout,
-        )
-        return done.stdout.decode()
+        return called(
+            self.command(hook), self.env, self.payload(hook, **given), timeout, check=False
+        ).decode()
 
 
 def program_of(env: dict[str, str]) -> str:

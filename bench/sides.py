@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import rival
-from stage import ROOT, Stage, until
+from stage import ROOT, Stage, called, until
 
 BODY = "a message of an ordinary length, as sessions write"
 
@@ -63,8 +63,7 @@ class Ours:
         if session == "b" and event in ("UserPromptSubmit", "Stop"):
             self._prompted = event == "UserPromptSubmit"
         env, said = self.here.environment(session), self.payload(event, session, **given)
-        done = subprocess.run([self.file, event], env=env, input=said, capture_output=True, check=True)
-        return done.stdout.decode()
+        return called([self.file, event], env, said).decode()
 
     def payload(self, event: str, session: str, **given: Any) -> bytes:
         """What the client gives a hook on its standard input."""
@@ -109,6 +108,8 @@ class Ours:
         self.quiet()
         self.call("UserPromptSubmit")
         self._a.ask("send", to=self.to, body=body, wait="safe", within=5, urgent=urgent)
+        wanted = ("UserPromptSubmit", "Stop", *(["PostToolBatch"] if urgent else []))
+        until(lambda: all(os.path.exists(self._due(event)) for event in wanted))
 
     def send(self, body: str) -> None:
         """Session a sends, through an open door, until it is safe."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
+import signal
 import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from peermesh import config
@@ -106,6 +108,49 @@ def until(true: Callable[[], object], patience: float = 30.0) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("the benchmark waited too long")
         time.sleep(0.002)
+
+
+def called(
+    words: Sequence[str], env: Mapping[str, str], said: bytes, timeout: float = 60.0, *, check: bool = True
+) -> bytes:
+    """What a program prints that is given *said* on its standard input: with as little of our own as there can be.
+
+    ``subprocess.run`` takes 0.2 ms more, which is a fifth of what a shell takes that does nothing.
+
+    Args:
+        words: its path, and what it is called with.
+        env: its environment.
+        said: at most what a pipe holds at once, 64 KB.
+        timeout: seconds, after which it is killed.
+        check: whether its exit code is to be 0.
+
+    Raises:
+        TimeoutError: it took longer.
+        subprocess.CalledProcessError: its exit code was not 0.
+    """
+    near, far = os.pipe()
+    os.write(far, said)
+    os.close(far)
+    out, into = os.pipe()
+    moves = [(os.POSIX_SPAWN_DUP2, near, 0), (os.POSIX_SPAWN_DUP2, into, 1)]
+    quiet = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
+    pid = os.posix_spawn(words[0], words, env, file_actions=[*moves, quiet])
+    os.close(near)
+    os.close(into)
+    last, printed, more = time.monotonic() + timeout, b"", b"-"
+    while more:
+        if not select.select([out], [], [], max(0.0, last - time.monotonic()))[0]:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(out)
+            raise TimeoutError(f"{words} took more than {timeout} s")
+        more = os.read(out, 65536)
+        printed += more
+    os.close(out)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if check and code:
+        raise subprocess.CalledProcessError(code, list(words), printed)
+    return printed
 
 
 def timed(act: Callable[[], object]) -> float:

@@ -50,8 +50,12 @@ def end_context(context: Context) -> None:
     context.destroy(linger=LINGER_MS)
 
 
+# As plain numbers, which the enumerations of pyzmq are slow to combine: each sidecar asks once a second.
+EVENTS, READABLE = int(zmq.EVENTS), int(zmq.POLLIN)
+
+
 def _readable(socket: zmq.Socket[bytes]) -> bool:
-    return bool(cast(int, socket.get(zmq.EVENTS)) & zmq.POLLIN)
+    return bool(cast(int, socket.get(EVENTS)) & READABLE)
 
 
 def _socket(context: Context, kind: int) -> zmq.Socket[bytes]:

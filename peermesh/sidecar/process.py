@@ -389,13 +389,13 @@ class Sidecar:
                 f"the damaged list of trusted machines was set aside as {self.trust.set_aside}; pair again"
             )
             self.trust.set_aside = None
-        if not os.path.exists(os.path.join(self.directory, "pid")):
+        if not os.path.exists(f"{self.directory}/pid"):
             self._write_pid()  # a keeper took us for dead just as we began, and told the others
             self.commons.company.sign()
         if self.session is not None:
-            self.session.look_idle()
+            stirred = self.session.look()
             incoming = self.post.engine.incoming
-            if self.session.stirred() or incoming.due or incoming.unproven:
+            if stirred or incoming.due or incoming.unproven:
                 self.post.run()
             if self._ticks % REFRESH == 0 or self.where.branch != self.post.engine.card.branch:
                 self.refresh()
@@ -405,7 +405,7 @@ class Sidecar:
     def _is_removed(self) -> bool:
         """Whether somebody removed our directory, with our mailbox and our door; another may stand there by now."""
         try:
-            return os.stat(os.path.join(self.directory, "lock")).st_ino != self._lock_inode
+            return os.stat(f"{self.directory}/lock").st_ino != self._lock_inode
         except (FileNotFoundError, NotADirectoryError):
             return True
 

@@ -67,13 +67,15 @@ class Session:
         self._typed_at = self._changed("typed")
 
     def _path(self, *parts: str) -> str:
-        return os.path.join(self._directory, *parts)
+        return "/".join((self._directory, *parts))
 
     # ------------------------------------------------------------ turns
 
-    def stirred(self) -> bool:
-        """Whether the hooks' first step wrote something that was not observed yet."""
-        return (self._turn(), self._changed("typed")) != (self._turn_seen, self._typed_at)
+    def look(self) -> bool:
+        """Once a second: whether the hooks' first step wrote something that was not observed yet."""
+        turn = self._turn()
+        self._look_idle(asked=turn[1] == WAIT)
+        return (turn, self._changed("typed")) != (self._turn_seen, self._typed_at)
 
     def observe(self) -> None:
         """Before a batch: tell the engine what the hooks' first step wrote."""
@@ -185,14 +187,15 @@ class Session:
         except FileNotFoundError:
             return ""
 
-    def look_idle(self) -> None:
-        """Once a second while mail waits, or no hook has told anything for a while: a turn that was broken off
-        never said that it ended. Or while the person is asked for permission: no hook says what the answer was.
+    def _look_idle(self, *, asked: bool) -> None:
+        """While mail waits, or no hook has told anything for a while: a turn that was broken off never said that it
+        ended. Or while the person is *asked* for permission: no hook says what the answer was.
         """
         turns = self._post.engine.turns
-        asked = turns is not None and self._read("turn") == WAIT
-        doubt = self._post.engine.incoming.due or self._quiet()
-        if not asked and (turns is None or not turns.busy or not doubt):
+        if turns is None:
+            return
+        doubt = turns.busy and (self._post.engine.incoming.due or self._quiet())
+        if not asked and not doubt:
             self._client_seen = (False, "", 0)
             return
         says = str(self.client_says().get("status"))

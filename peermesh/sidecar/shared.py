@@ -52,7 +52,9 @@ class _Kept:
     picture: Picture
     seq: int  # of the last event that it was told
     generation: int
-    revision: object = None  # of the log, when ``picture`` last looked for more
+    # Of the log, when ``picture`` last looked for more.
+    sign: object = None
+    revision: object = None
 
 
 class Shared:
@@ -78,14 +80,15 @@ class Shared:
 
     def picture(self, repo: str) -> Picture:
         """The picture of *repo*, with everything that this host has heard of."""
-        revision = self.log.revision()  # follows a file that was set aside
-        kept = self._kept.get(repo)
-        if kept is not None and kept.revision == revision:  # it is asked for several times in one look
-            self._remember(repo, kept)
-            return kept.picture
-        picture = self._catch_up(repo, self.log.each)
-        self._kept[repo].revision = revision
-        return picture
+        sign, kept = self.log.sign(), self._kept.get(repo)  # it is asked for several times in one look
+        if kept is None or sign is None or kept.sign != sign:
+            revision = self.log.revision()  # follows a file that was set aside
+            if kept is None or kept.revision != revision:
+                self._catch_up(repo, self.log.each)
+                kept = self._kept[repo]
+            kept.sign, kept.revision = sign, revision
+        self._remember(repo, kept)
+        return kept.picture
 
     def notes(self, repo: str, after: int = 0) -> list[Note]:
         """The newest notes of *repo* that arrived behind the place *after*, in order of place; PEER_NOTES at most.
