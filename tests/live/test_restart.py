@@ -140,15 +140,21 @@ def test_a_sign_from_before_does_not_count(session: Sessions) -> None:
     until(lambda: f"[{ident}]" in one.prompt(), "it to be shown again")
 
 
+def _wake(one: Session, two: Session) -> str:
+    """*two* wakes *one*, whose turn has not begun yet; the message's id."""
+    one.turn()
+    waiter = one.waiter()
+    ident = two.send("a", "by which it is woken")
+    assert f"[{ident}]" in waiter.text()
+    until(lambda: os.path.exists(f"{one.link}/woken"), "the mark of a waking")
+    return ident
+
+
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_client_that_dies_just_woken_is_told_again(home: Home, session: Sessions, *, killed: bool) -> None:
     """It began its turn and died with it, perhaps before it had noted why: when it is resumed it hears it again."""
     one, two = session("a"), session("b")
-    one.turn()
-    waiter = one.waiter()
-    ident = two.send("a", "woken for nothing")
-    assert f"[{ident}]" in waiter.text()
-    until(lambda: os.path.exists(f"{one.link}/woken"), "the mark of a waking")
+    ident = _wake(one, two)
     pid = one.pid
     assert one.woken() == ""
     if killed:
@@ -165,11 +171,7 @@ def test_a_client_that_dies_just_woken_is_told_again(home: Home, session: Sessio
 def test_a_woken_client_that_lives_is_not_told_again(session: Sessions) -> None:
     """It began its turn, and the sidecar died before it looked: what woke it is in its context."""
     one, two = session("a"), session("b")
-    one.turn()
-    waiter = one.waiter()
-    ident = two.send("a", "woken once")
-    assert f"[{ident}]" in waiter.text()
-    until(lambda: os.path.exists(f"{one.link}/woken"), "the mark of a waking")
+    ident = _wake(one, two)
     until(lambda: one.status["mail"]["unread"] == 0, "the record")
     with one.hang():
         assert one.woken() == ""

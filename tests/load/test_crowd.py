@@ -17,6 +17,7 @@ from peermesh.door import listener
 from peermesh.door.client import Door
 from peermesh.door.listener import AT_ONCE, BACKLOG, SILENT
 from peermesh.door.server import Caller, DoorServer
+from tests.load.loops import turned
 
 QUESTION = b'{"v": 1, "id": 7, "do": "x"}\n'
 
@@ -51,15 +52,6 @@ def served(path: Path, story: Callable[[DoorServer], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
-async def until(true: Callable[[], bool]) -> None:
-    """Let the loop turn until that is so."""
-    for _ in range(10_000):
-        if true():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("the door did not get so far")
-
-
 def inside(door: DoorServer) -> int:
     """How many silent callers were taken in."""
     assert door._listener is not None
@@ -90,10 +82,10 @@ def test_who_came_first_and_asks_nothing_goes(tmp_path: Path) -> None:
             first: list[socket.socket] = []
             for upto in range(BACKLOG, SILENT + 1, BACKLOG):
                 first += many.enter_context(crowd(tmp_path / "door", BACKLOG))
-                await until(lambda n=upto: inside(door) == n)  # type: ignore[misc]
+                await turned(lambda n=upto: inside(door) == n)  # type: ignore[misc]
             assert len(first) == SILENT
             with crowd(tmp_path / "door", 1) as last:
-                await until(lambda: door.bad_requests > 0)
+                await turned(lambda: door.bad_requests > 0)
                 said = json.loads(first[0].makefile("rb").readline())["error"]
                 assert (said["code"], first[0].recv(1)) == ("too-many", b"")
                 assert "asked nothing for longest" in said["message"]
@@ -110,7 +102,7 @@ def test_a_question_that_is_not_read_yet(tmp_path: Path, monkeypatch: pytest.Mon
 
     async def story(door: DoorServer) -> None:
         with crowd(tmp_path / "door", 1) as asks:
-            await until(lambda: inside(door) == 1)
+            await turned(lambda: inside(door) == 1)
             with crowd(tmp_path / "door", AT_ONCE):
                 await answered(asks[0])
 
@@ -130,8 +122,8 @@ def test_who_hangs_up_leaves_nothing(tmp_path: Path) -> None:
 
     async def story(door: DoorServer) -> None:
         with crowd(tmp_path / "door", 20):
-            await until(lambda: inside(door) == 20)
-        await until(lambda: inside(door) == 0)
+            await turned(lambda: inside(door) == 20)
+        await turned(lambda: inside(door) == 0)
 
     served(tmp_path / "door", story)
 

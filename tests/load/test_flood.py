@@ -7,7 +7,6 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +19,7 @@ from peermesh.door.server import AT_ONCE, CALLERS, LONG, LONGEST_PAUSE, Caller, 
 from peermesh.sidecar.desk import Desk
 from tests.live.conftest import Person, Sessions
 from tests.live.home import until
+from tests.load.loops import turned
 from tests.load.test_queue import feed, words
 
 MANY = 2_000
@@ -79,24 +79,16 @@ def test_all_wait_for_something(tmp_path: Path) -> None:
             reader, writer = await asyncio.open_unix_connection(str(tmp_path / "door"))
             writer.write(b'{"v": 1, "id": 1, "do": "wait"}\n')
             found.append((reader, writer))
-            await _until(lambda n=number: len(waits) >= min(n + 1, CALLERS))  # type: ignore[misc]
+            await turned(lambda n=number: len(waits) >= min(n + 1, CALLERS))  # type: ignore[misc]
         last = json.loads(await found[-1][0].readline())
         kept = len(waits)
         for _, writer in found:
             writer.close()
-        await _until(lambda: not waits)
+        await turned(lambda: not waits)
         door.stop()
         return [last["error"]["code"], kept]
 
     assert asyncio.run(story()) == ["too-many", CALLERS]
-
-
-async def _until(true: Callable[[], bool]) -> None:
-    for _ in range(10_000):
-        if true():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("the door did not get so far")
 
 
 def test_one_caller_is_interrupted(tmp_path: Path) -> None:
