@@ -79,13 +79,16 @@ class Shared:
     def picture(self, repo: str) -> Picture:
         """The picture of *repo*, with everything that this host has heard of."""
         revision = self.log.revision()  # follows a file that was set aside
+        if not self._is_current(repo, revision):  # it is asked for several times in one look
+            self._catch_up(repo, self.log.each)
+        kept = self._kept[repo]
+        kept.revision = revision
+        self._remember(repo, kept)
+        return kept.picture
+
+    def _is_current(self, repo: str, revision: object) -> bool:
         kept = self._kept.get(repo)
-        if kept is not None and kept.revision == revision:  # it is asked for several times in one look
-            self._remember(repo, kept)
-            return kept.picture
-        picture = self._catch_up(repo, self.log.each)
-        self._kept[repo].revision = revision
-        return picture
+        return kept is not None and kept.revision == revision
 
     def notes(self, repo: str, after: int = 0) -> list[Note]:
         """The newest notes of *repo* that arrived behind the place *after*, in order of place; PEER_NOTES at most.
@@ -122,7 +125,8 @@ class Shared:
         generation = self.log.generation()
         kept = self._kept.get(repo)
         if kept is None or kept.generation != generation:
-            self._kept.pop(repo, None)  # before there is another: the two together would leave a heap of both
+            # Before there is another: the two together would leave a heap of both. Nobody above holds it just now.
+            self._kept.pop(repo, None)
             kept = _Kept(Picture(NOTES_AT_HAND), 0, generation)
         seen, heard = self._seen.get(repo), []
         for seq, event in each(repo, kept.seq):
