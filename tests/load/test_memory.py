@@ -7,6 +7,9 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import platform
+import subprocess
+import sys
 import time
 import tracemalloc
 import weakref
@@ -171,7 +174,9 @@ def test_a_new_picture_does_not_stand_beside_the_old_one(tmp_path: Path) -> None
         assert peak < 1.6 * once, f"{peak / once:.2f}"
 
 
-def test_the_old_picture_is_gone_when_the_new_one_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_old_picture_is_gone_when_the_new_one_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody holds it while all is read again: not by a name in a function that waits for the new one either."""
     with log(tmp_path) as store:
         idle = shared(store)
@@ -187,6 +192,21 @@ def test_the_old_picture_is_gone_when_the_new_one_begins(tmp_path: Path, monkeyp
         assert list(store.compacting(REPO, {said[-1].id}, store.last_seq()))[-1] == 1
         idle.picture(REPO)
         assert alive == [False]
+
+
+def weighed_links(*how: str) -> tuple[float, float]:
+    """KB that a link grew by while it was up, and that it gave back at its end, in a process of its own."""
+    words = [sys.executable, "-m", "tests.load.weigh_links", *how]
+    said = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout.split()
+    return float(said[0]), float(said[1])
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only GNU's C library can be told")
+def test_links_do_not_grow_while_they_are_up() -> None:
+    """Nor does what they took stay when they are closed. Without the arrangement both are so: 15 KB, and nothing."""
+    (plain, _), (grew, gave) = weighed_links(), weighed_links("arranged")
+    assert grew < plain / 3
+    assert gave > plain
 
 
 def test_a_long_mailbox_is_not_held_in_memory(tmp_path: Path) -> None:
