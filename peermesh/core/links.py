@@ -15,8 +15,9 @@ PATIENCE = 7.0
 # A link that nobody used for a minute is closed: cost follows the conversation.
 QUIET = 60.0
 # One that brought so many frames is closed at the first second in which nothing is said, and dialled again when there
-# is more: ZeroMQ's queues take 76 KB for a link at first, and 189 KB when 500 frames went each way, as long as it is up.
-MANY = 64  # frames
+# is more: so many, with a greeting and a goodbye, find room in the first page of each of ZeroMQ's queues for a link
+# (sidecar/heap.py), which take 16 KB each when 250 went through, and 32 when 500 did, as long as it is up.
+MANY = 56  # frames
 PAUSE = 1.0
 # The first retry is quick, since a peer that just died is reached through its mailbox at once.
 BACKOFF_FIRST = 0.05

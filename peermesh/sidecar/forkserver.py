@@ -31,6 +31,7 @@ from peermesh.door.forking import YES, fork_path, running  # noqa: E402
 from peermesh.errors import PeerError  # noqa: E402
 from peermesh.locks import free_lock, take_lock  # noqa: E402
 from peermesh.sidecar.__main__ import main as be_sidecar  # noqa: E402
+from peermesh.sidecar.heap import arrange  # noqa: E402
 from peermesh.sidecar.presence import call_process  # noqa: E402
 
 # Requests that wait: as many sessions may start at once.
@@ -52,6 +53,7 @@ def main() -> int:
     """Run the sidecar whose spec stands in the environment, and leave a fork server behind if there is none."""
     spec = os.environ.pop(SPEC)
     server = _serving()
+    arrange()
     gc.freeze()
     if server is None:
         gc.enable()

@@ -80,15 +80,21 @@ class Shared:
 
     def picture(self, repo: str) -> Picture:
         """The picture of *repo*, with everything that this host has heard of."""
-        sign, kept = self.log.sign(), self._kept.get(repo)  # it is asked for several times in one look
-        if kept is None or sign is None or kept.sign != sign:
+        sign = self.log.sign()
+        if not self._is_current(repo, sign):  # it is asked for several times in one look
             revision = self.log.revision()  # follows a file that was set aside
-            if kept is None or kept.revision != revision:
+            if not self._is_as_of(repo, revision):
                 self._catch_up(repo, self.log.each)
-                kept = self._kept[repo]
-            kept.sign, kept.revision = sign, revision
+            self._kept[repo].sign, self._kept[repo].revision = sign, revision
+        kept = self._kept[repo]
         self._remember(repo, kept)
         return kept.picture
+
+    def _is_current(self, repo: str, sign: object) -> bool:
+        return sign is not None and repo in self._kept and self._kept[repo].sign == sign
+
+    def _is_as_of(self, repo: str, revision: object) -> bool:
+        return repo in self._kept and self._kept[repo].revision == revision
 
     def notes(self, repo: str, after: int = 0) -> list[Note]:
         """The newest notes of *repo* that arrived behind the place *after*, in order of place; PEER_NOTES at most.
@@ -125,7 +131,8 @@ class Shared:
         generation = self.log.generation()
         kept = self._kept.get(repo)
         if kept is None or kept.generation != generation:
-            self._kept.pop(repo, None)  # before there is another: the two together would leave a heap of both
+            # Before there is another: the two together would leave a heap of both. Nobody above holds it just now.
+            self._kept.pop(repo, None)
             kept = _Kept(Picture(NOTES_AT_HAND), 0, generation)
         seen, heard = self._seen.get(repo), []
         for seq, event in each(repo, kept.seq):

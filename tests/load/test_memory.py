@@ -7,8 +7,12 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import platform
+import subprocess
+import sys
 import time
 import tracemalloc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +20,7 @@ from types import SimpleNamespace
 import pytest
 
 from peermesh.core.budget import Budget
-from peermesh.core.events import What
+from peermesh.core.events import Event, What
 from peermesh.core.script import Answer, KeepIn, ReadAsked, Say, SayAnswer, Show, Shown
 from peermesh.core.words import PeerId, State
 from peermesh.mesh.links import Links, end_context, make_context
@@ -168,6 +172,41 @@ def test_a_new_picture_does_not_stand_beside_the_old_one(tmp_path: Path) -> None
         assert len(idle.picture(REPO).claims.live(now)) == 800
         peak = tracemalloc.get_traced_memory()[1] - empty
         assert peak < 1.6 * once, f"{peak / once:.2f}"
+
+
+def test_the_old_picture_is_gone_when_the_new_one_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody holds it while all is read again: not by a name in a function that waits for the new one either."""
+    with log(tmp_path) as store:
+        idle = shared(store)
+        with store.writing() as writer:
+            said = [writer.say(draft(What.EDIT, path="src/a.py"), time.time()) for _ in range(2)]
+        old, each, alive = weakref.ref(idle.picture(REPO)), store.each, []
+
+        def read(repo: str, seq: int) -> Iterator[tuple[int, Event]]:
+            alive.append(old() is not None)
+            return each(repo, seq)
+
+        monkeypatch.setattr(store, "each", read)
+        assert list(store.compacting(REPO, {said[-1].id}, store.last_seq()))[-1] == 1
+        idle.picture(REPO)
+        assert alive == [False]
+
+
+def weighed_links(*how: str) -> tuple[float, float]:
+    """KB that a link grew by while it was up, and that it gave back at its end, in a process of its own."""
+    words = [sys.executable, "-m", "tests.load.weigh_links", *how]
+    said = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout.split()
+    return float(said[0]), float(said[1])
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only GNU's C library can be told")
+def test_links_do_not_grow_while_they_are_up() -> None:
+    """Nor does what they took stay when they are closed. Without the arrangement both are so: 15 KB, and nothing."""
+    (plain, _), (grew, gave) = weighed_links(), weighed_links("arranged")
+    assert grew < plain / 3
+    assert gave > plain
 
 
 def test_a_long_mailbox_is_not_held_in_memory(tmp_path: Path) -> None:
