@@ -59,10 +59,10 @@ def test_a_look_that_fails_leaves_nothing_open(tmp_path: Path, word: str) -> Non
     """What is told to other hosts is read as of one moment: that moment ends, also when it cannot be read."""
     log = LogStore(str(tmp_path))
     real = log._db
-    log._db = Failing(real, word)  # type: ignore[assignment]
+    log._opened = Failing(real, word)  # type: ignore[assignment]
     with contextlib.suppress(PeerError):
         log.tell(0)
     assert not real.in_transaction
-    log._db = real
+    log._opened = real
     log.tell(0)
     log.close()
