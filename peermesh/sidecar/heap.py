@@ -21,11 +21,33 @@ OWN_MAPPING = 16 * 1024  # bytes
 STEP = 8 * 1024  # bytes
 
 
+def _c_library() -> ctypes.CDLL | None:
+    """That of this process, if it is GNU's."""
+    if sys.platform != "linux":
+        return None
+    with contextlib.suppress(AttributeError, OSError):  # another one has no such functions
+        library = ctypes.CDLL(None)
+        for name in ("mallopt", "malloc_trim"):
+            getattr(library, name)
+        return library
+    return None
+
+
+# Looked up before the fork server forks, so that its sidecars share it.
+_library = _c_library()
+
+
 def arrange() -> bool:
     """For this process, and those that it forks. Whether that can be done here: with the GNU C library."""
-    if sys.platform != "linux":
+    if _library is None:
         return False
-    with contextlib.suppress(AttributeError, OSError):  # another C library has no such function
-        library = ctypes.CDLL(None)
-        return bool(library.mallopt(_MMAP_THRESHOLD, OWN_MAPPING) and library.mallopt(_TOP_PAD, STEP))
-    return False
+    return bool(_library.mallopt(_MMAP_THRESHOLD, OWN_MAPPING) and _library.mallopt(_TOP_PAD, STEP))
+
+
+def tighten() -> None:
+    """Before links are dialled: what is free at the heap's end goes back, or their queues would be cut from it.
+
+    Takes 25 to 90 µs, where a link takes a millisecond.
+    """
+    if _library is not None:
+        _library.malloc_trim(ctypes.c_size_t(STEP))

@@ -46,6 +46,7 @@ from peermesh.core.script import (
 from peermesh.core.words import Card, Message, PeerId, State
 from peermesh.errors import PeerError
 from peermesh.mesh.links import LinkError, Links
+from peermesh.sidecar.heap import tighten
 from peermesh.store.mailbox import Mailbox
 from peermesh.store.sqlite import translated_os
 
@@ -173,6 +174,8 @@ class Post:
         clock = time.time()
         if keeps:
             self.mailbox.keep(keeps, clock)
+        if any(isinstance(e, Dial) for e in effects):
+            tighten()
         for spoken in _coalesced([e for e in effects if isinstance(e, Speak)]):
             try:
                 self._speak(spoken)

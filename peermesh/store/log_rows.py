@@ -155,7 +155,7 @@ def event(row: tuple[Any, ...], hosts: Mapping[str, str]) -> Event:
     data = json.loads(said)
     if not isinstance(data, dict):
         raise ValueError("an event without data")
-    # SQLite makes a new text for each row; thousands of events in a picture have the same few.
+    # SQLite and JSON make new texts for each row; thousands of events in a picture have the same few.
     return Event(
         id=EventId(intern(log), n),
         stamp=stamp,
@@ -163,7 +163,7 @@ def event(row: tuple[Any, ...], hosts: Mapping[str, str]) -> Event:
         name=intern(name),
         repo=intern(repo),
         kind=intern(kind),
-        data=data,
+        data={intern(key): value for key, value in data.items()},
         at=at,
         host_key=hosts[log],
         here=bool(here),
