@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from peermesh.locks import free_lock, take_lock
 from tests.lan.cable import Cable
 
-from .machine import Machine, signalled
+from .ending import signalled
+from .machine import Machine
 from .spoiling import spoil
 
 if TYPE_CHECKING:

@@ -65,10 +65,18 @@ class Stage:
                     machine = self.machines[host] = Machine(self.lan, host, tools, self.journal)
                     stack.callback(machine.close)
                 stack.callback(self._hush)
+                stack.push(self._break_off)
                 self._introduce()
                 yield
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _break_off(self, kind: type[BaseException] | None, *_: object) -> None:
+        """The run failed or was ended: nothing that it started is waited for."""
+        if kind is not None:
+            self._over.set()
+            for machine in self.machines.values():
+                machine.abandon()
 
     def _hush(self) -> None:
         self._over.set()
