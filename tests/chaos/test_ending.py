@@ -21,7 +21,8 @@ from tests.netns import require
 
 from .ending import holder
 
-RUN = [sys.executable, "-m", "tests.chaos", *"--seed 3 --minutes 2 --hosts 2 --sessions 1".split()]
+WORDS = ("--seed", "3", "--minutes", "2", "--hosts", "2", "--sessions", "1")
+RUN = [sys.executable, "-m", "tests.chaos", *WORDS]
 # Until the sessions of both hosts run, and until all of them have ended.
 BEGIN, END = 90.0, 60.0  # seconds
 
