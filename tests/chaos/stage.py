@@ -39,6 +39,11 @@ class Stage:
         """The host of a session."""
         return self.machines[session[0]]
 
+    @property
+    def over(self) -> bool:
+        """Whether the plan is played, or the run was ended."""
+        return self._over.is_set()
+
     def sleep(self, seconds: float) -> None:
         """A fault lasts so long, or until the plan is over."""
         self._over.wait(seconds)
