@@ -34,6 +34,8 @@ from .findings import Findings
 UNDER_WAY = 3.0
 # A waiter that wakes the session and a prompt that is typed at that moment overtake each other.
 AT_ONCE = 1.0
+# What its sender's store says in the end of a message that no damage took away: it is there and was not delivered.
+UNDELIVERED = ("queued", "refused")
 # Errors by which a sender is told that nothing was said. Others leave it open.
 NOTHING_SAID = (
     "disk-full",
@@ -59,6 +61,7 @@ class _Checker:
             self.by_kind[one["kind"]].append(one)
         self.found = Findings()
         self.who = {one["id"]: one["who"] for one in self.by_kind["peer"]}
+        self.last = {ident: state for one in self.by_kind["sent"] for ident, state in one["states"].items()}
         self.shown: dict[tuple[str, str], list[Showing]] = defaultdict(list)
         for hook in self.by_kind["hook"]:
             for ident, token in hook["ids"]:
@@ -102,7 +105,8 @@ class _Checker:
         for said, ident, to in self._told():
             if self.shown.get((to, said["token"])):
                 continue
-            if self._destroyed(said, to):
+            left = self.last.get(ident) in UNDELIVERED
+            if self._destroyed(said, to) and not left:
                 self.found.counts["lost with its store"] += 1
             else:
                 self.found.add(

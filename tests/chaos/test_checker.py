@@ -170,6 +170,8 @@ BROKEN: dict[str, list[list[Entry]]] = {
         [said(1, 1.0, state="queued"), hook(2.0, 1, who="a2")],
         [said(1, 9.0), damaged(3.0), word("mail.db")],  # said long after the damage
         [said(1, 1.0), damaged(3.0, file="host.db"), word("host.db")],  # mail was not in that file
+        # It is where it was, and was not delivered.
+        [said(1, 1.0), damaged(3.0), word("mail.db"), sent("refused")],
         [{"kind": "ran", "who": "b1", "token": "j.b1.1", "code": 0, "ended": 1.0}],
     ],
     "refused and shown": [
