@@ -186,7 +186,7 @@ class _Checker:
             earlier = before.setdefault((said["who"], to, said["urgent"]), [])
             now = place[to, said["token"]]
             for at, ended, token in earlier:
-                if now < at and ended <= said["began"] and not self._reborn(said["who"], to):
+                if now < at and ended <= said["began"]:
                     if self._at_once((to, said["token"]), (to, token)):
                         self.found.counts["woken and prompted at once"] += 1
                     else:
@@ -211,9 +211,6 @@ class _Checker:
             abs(first.ended - second.ended), max(first.began, second.began) - min(first.ended, second.ended)
         )
         return bool(beside) and first is not second and near < AT_ONCE
-
-    def _reborn(self, *who: str) -> bool:
-        return any(one["file"] == "mail.db" and one["session"] in who for one in self.by_kind["damaged"])
 
     def _false_shown(self) -> None:
         """(d) Whenever a sender is told *shown*, a hook of the recipient did print it."""
