@@ -23,7 +23,6 @@ from peermesh.sidecar.deaths import Deaths
 from peermesh.sidecar.feed import Feed
 from peermesh.sidecar.following import Following, Status
 from peermesh.sidecar.jobs import JobDesk
-from peermesh.sidecar.neighbours import hidden
 from peermesh.sidecar.noting import Noting
 from peermesh.sidecar.pacing import Pacing
 from peermesh.sidecar.pokes import Pokes
@@ -266,7 +265,7 @@ class Commons:
 
     def hidden(self) -> bool:
         """Whether this sidecar keeps from the LAN."""
-        return self._apart_now or config.lan_forbidden() or hidden(self._sidecar.root, self.card.id)
+        return self._apart_now or config.lan_forbidden()
 
     def find_peer(self, name: str) -> Card:
         """The one peer that *name* means, oneself included.

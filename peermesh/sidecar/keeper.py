@@ -317,9 +317,10 @@ class Keeper:
         names, dead = self._instances()
         if dead:
             # Sessions that crashed while another was the keeper: others still see their ghosts.
-            await self._responder.bury([instance_name(one) for one in dead])
-            for one in dead:
-                os.unlink(os.path.join(one, "instance"))
+            await self._responder.bury(list(dead.values()))
+            for one, name in dead.items():
+                if instance_name(one) == name:  # else it came back meanwhile, with a new one
+                    os.unlink(os.path.join(one, "instance"))
         from peermesh.discovery.record import Instance
 
         port = self.gate.port if self.gate is not None else 0
@@ -332,13 +333,14 @@ class Keeper:
             await self._responder.publish(wanted)
             self._published = wanted
 
-    def _instances(self) -> tuple[frozenset[str], list[str]]:
-        """The names of who lives here, and the directories of the dead who still have one."""
+    def _instances(self) -> tuple[frozenset[str], dict[str, str]]:
+        """The names of who lives here, and those of the dead who still have one, by their directories."""
         folder = os.path.join(self._host.root, "peers")
         alive = set(living(self._host.root))
         named = {one: instance_name(os.path.join(folder, one)) for one in os.listdir(folder)}
         names = frozenset(name for one, name in named.items() if name and one in alive)
-        return names, [os.path.join(folder, one) for one, name in named.items() if name and one not in alive]
+        dead = {os.path.join(folder, one): name for one, name in named.items() if name and one not in alive}
+        return names, dead
 
     async def _start_responder(self, now: float) -> None:
         # Imported here: zeroconf is 2 MB that only the host's keeper needs.

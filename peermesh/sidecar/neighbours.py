@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -13,6 +14,7 @@ from peermesh.core.repos import bounded
 from peermesh.core.rosters import AWAY, PEERS_LIMIT, Entry, active_step
 from peermesh.core.words import Card, PeerId
 from peermesh.sidecar.post import Busy
+from peermesh.sidecar.presence import alive
 from peermesh.sidecar.session import STATUS, turn_of
 from peermesh.store.host import HostStore
 from peermesh.store.remotes import HostState
@@ -20,6 +22,8 @@ from peermesh.store.trust import TrustStore
 
 # What is told of a directory instead of its path.
 DIGEST = 16  # hex digits
+# In a peer's directory: the process that keeps from the LAN, if it does.
+HIDDEN = "hidden"
 
 
 class Neighbours:
@@ -96,9 +100,29 @@ def _seen_from_here(entry: Entry, names: Mapping[str, str], hosts: Mapping[str, 
     return known
 
 
+def hide(directory: str, *, hidden: bool) -> None:
+    """Leave the sign in its *directory* that this process's peer keeps away from the LAN, or that it does not.
+
+    A sign of its own, with whose it is: that something else is not there (a record of mDNS) says nothing while a peer
+    comes or goes or another stands in for it. Others would forget it then, and refuse the mail that waits for it.
+    """
+    path = os.path.join(directory, HIDDEN)
+    if not hidden:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        return
+    with open(f"{path}.new", "w", encoding="ascii") as file:
+        file.write(f"{os.getpid()}\n")
+    os.replace(f"{path}.new", path)
+
+
 def hidden(root: str, peer: PeerId) -> bool:
     """Whether a peer that lives keeps away from the LAN: it was started with PEER_LAN=off."""
-    return not os.path.exists(os.path.join(config.peer_dir(root, peer), "instance"))
+    try:
+        with open(os.path.join(config.peer_dir(root, peer), HIDDEN), encoding="ascii") as file:
+            return alive(int(file.read(20)))
+    except (OSError, ValueError):
+        return False
 
 
 def roster(

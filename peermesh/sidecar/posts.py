@@ -21,7 +21,7 @@ from peermesh.mesh.hosts.sockets import raise_descriptors
 from peermesh.mesh.links import LinkError, Links, end_context, make_context
 from peermesh.sidecar.post import Busy, Post
 from peermesh.sidecar.session import unlink_if_to
-from peermesh.store.host import HostStore
+from peermesh.store.host import CARD, HostStore
 from peermesh.store.mailbox import Mailbox
 from peermesh.store.sqlite import about
 
@@ -100,7 +100,7 @@ class Posts:
     def write_card(self, card: Card) -> None:
         """A copy in the peer's own directory, from which a lost shared file is made again."""
         births, sessions = self._host.births(card.id), self._host.sessions(card.id)
-        path = os.path.join(config.peer_dir(self._root, card.id), "card.json")
+        path = os.path.join(config.peer_dir(self._root, card.id), CARD)
         with open(f"{path}.new", "w", encoding="utf-8") as file:
             json.dump({**asdict(card), "births": births, "sessions": sessions}, file)
         os.replace(f"{path}.new", path)

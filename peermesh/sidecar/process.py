@@ -26,7 +26,7 @@ from peermesh.sidecar.desk import Desk
 from peermesh.sidecar.enrol import Spec, answers, mark_off, own_lock, register, unmark_off
 from peermesh.sidecar.everybody import Everybody
 from peermesh.sidecar.keeper import Keeper, instance_name
-from peermesh.sidecar.neighbours import Neighbours
+from peermesh.sidecar.neighbours import HIDDEN, Neighbours, hide
 from peermesh.sidecar.posts import Posts
 from peermesh.sidecar.presence import Watch, alive, call_process
 from peermesh.sidecar.session import Session, clients_of, link_to, unlink_if_to
@@ -107,6 +107,7 @@ class Sidecar:
             self._not_needed()
             return False
         self._lock_inode = os.fstat(lock).st_ino
+        hide(self.directory, hidden=config.lan_forbidden())
         self._write_pid()
         self.desk = Desk(self)
         self.commons = Commons(self, self._open_log())
@@ -117,7 +118,7 @@ class Sidecar:
         if not self.card.person:
             self._attend(self.spec.client)
         self._link(self.spec.session)
-        if not config.lan_forbidden():  # other hosts are not told of a peer without one
+        if not config.lan_forbidden():
             instance_name(self.directory, make=True)
         self.commons.attend()
         self.desk.serve(self.commons.verbs())
@@ -463,7 +464,7 @@ class Sidecar:
             self.log(f"{self.card.name}, which ends: {traceback.format_exc()}")
 
     def _take_signs(self) -> None:
-        for name in ("pid", "instance"):
+        for name in ("pid", "instance", HIDDEN):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.directory, name))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from peermesh.core.clean import clean, line, span
 from peermesh.core.events import AFTER_LIMIT, TITLE_LIMIT, WHY_LIMIT, Draft, Event, EventId, What
 from peermesh.core.tasks import Step, Task
-from peermesh.errors import BadUsage, EmptyText, NoSuchTask, TaskTaken, TaskWaits
+from peermesh.errors import BadUsage, EmptyText, NoSuchTask, PeerError, TaskTaken, TaskWaits
 from peermesh.sidecar.ask import short
 
 if TYPE_CHECKING:
@@ -193,12 +193,14 @@ class Tasking:
         awaited = self._awaited.pop(take)
         awaited.timer.cancel()
         self.did(awaited.task)
-        if refused:
-            awaited.caller.fail(
-                awaited.number, TaskTaken(f"that task went to somebody else: {clean(refused)}")
-            )
+        try:
+            if refused:
+                raise TaskTaken(f"that task went to somebody else: {clean(refused)}")
+            answer = self._answer(awaited.place, awaited.task)
+        except PeerError as wrong:  # or its host lost its log meanwhile, and the task with it
+            awaited.caller.fail(awaited.number, wrong)
         else:
-            awaited.caller.answer(awaited.number, self._answer(awaited.place, awaited.task))
+            awaited.caller.answer(awaited.number, answer)
 
     # ------------------------------------------------------------ showing
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from peermesh.store import evidence
 from peermesh.store.sqlite import CUT, GONE, note, open_file, translated, translated_os
 
 # A journal that was written to longer ago than this shows the next write by its time: file systems' clocks are coarse.
@@ -44,16 +45,19 @@ class CommonFile:
     def _open(self) -> None:
         # One at a time: a file that another process is just making must not be taken for a damaged one.
         with self._lock() as lock:
-            was_made, is_there = os.fstat(lock).st_size > 0, os.path.exists(self.path)
+            was_made = os.fstat(lock).st_size > 0
+            gone, lacked = evidence.gather(self.path, made=was_made)
             self._opened, aside = open_file(self.path, self._steps)
             try:
-                older = self._begin()
-                if was_made and not is_there:
+                older = self._begin() or lacked > 0
+                if gone:
                     aside = note(self.path, GONE)
                 elif older and aside is None:
                     aside = note(self.path, CUT)
                 if not was_made:
                     self._note_made(lock)
+                with translated_os(self.path):
+                    evidence.settle(self.path)
             except BaseException:
                 self.close()
                 raise
@@ -63,7 +67,7 @@ class CommonFile:
 
     def _begin(self) -> bool:
         """Whatever a file that was just opened needs; nobody else opens it meanwhile. Whether it lacks something that
-        it held before.
+        it held before, of which a sign is left before that is mended, see store/evidence.py.
         """
         return False
 

@@ -12,7 +12,7 @@ from typing import Any
 from peermesh.core.names import key, unique
 from peermesh.core.words import Card, PeerId
 from peermesh.errors import NameTaken, StoreBroken
-from peermesh.store import changes, remotes
+from peermesh.store import changes, evidence, remotes
 from peermesh.store.common import CommonFile
 from peermesh.store.sqlite import reading, texts, transaction, translated
 
@@ -54,6 +54,8 @@ _BAD_CARD = (
     sqlite3.ProgrammingError,
 )
 
+# A copy of who a peer is, in its directory since it had its first mailbox.
+CARD = "card.json"
 # Mailboxes of one peer, of which each has a thousand million numbers below 10**18.
 MOST_BIRTHS = 10**8
 
@@ -88,7 +90,7 @@ class HostStore(CommonFile):
             known = {peer for (peer,) in self._db.execute("SELECT id FROM peers")}
         folder = os.path.join(self._root, "peers")
         names = os.listdir(folder) if os.path.isdir(folder) else []
-        cards = [os.path.join(folder, name, "card.json") for name in sorted(names) if name not in known]
+        cards = [os.path.join(folder, name, CARD) for name in sorted(names) if name not in known]
         cards = [one for one in cards if os.path.exists(one)]
         return bool(cards) and self._adopt(cards) > 0
 
@@ -104,6 +106,8 @@ class HostStore(CommonFile):
                 except _BAD_CARD:  # cut off, or damaged: its peer is made anew when its session comes
                     self._db.execute("ROLLBACK TO card")
                 self._db.execute("RELEASE card")
+            if taken:
+                evidence.lacks(self.path)
         return taken
 
     def _take_in(self, path: str) -> None:
@@ -338,7 +342,7 @@ class HostStore(CommonFile):
     def _births_told(self, peer: PeerId) -> int:
         """How many its card says it had: more than we know of, if our journal was cut."""
         try:
-            with open(os.path.join(self._root, "peers", peer, "card.json"), encoding="utf-8") as file:
+            with open(os.path.join(self._root, "peers", peer, CARD), encoding="utf-8") as file:
                 births = json.load(file)["births"]
         except _BAD_CARD:
             return 0

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from peermesh.core.events import LOG_ID_LENGTH, Draft, Event, EventId
 from peermesh.core.words import PeerId
 from peermesh.errors import PeerError
-from peermesh.store import compaction, log_rows, mark, notebook, steady
+from peermesh.store import compaction, evidence, log_rows, mark, notebook, steady
 from peermesh.store.common import CommonFile
 from peermesh.store.log_rows import EVENT_LIMIT, Part, Taken
 from peermesh.store.log_writer import EVENTS_OF_A_HOST, Writer
@@ -92,6 +92,7 @@ class LogStore(CommonFile):
             own, count = log_rows.read_own(self._db), log_rows.count_all(self._db)
         if was is None or was.log != own.log or count >= was.count:
             return False
+        evidence.lacks(self.path)
         self.reborn(own.epoch, was.last)
         return True
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from peermesh.core.script import Keep, KeepIn, KeepOut, MoveIn, MoveOut, Snapshot, Told
 from peermesh.core.words import PEER_ID_ALPHABET, Envelope, Message, MessageId, State
-from peermesh.store import journal, questions
+from peermesh.store import evidence, journal, questions
+from peermesh.store.host import CARD
 from peermesh.store.rows import UNSHOWN, fields, message, unshown
-from peermesh.store.sqlite import CUT, GONE, note, open_file, reading, transaction, translated
+from peermesh.store.sqlite import CUT, GONE, note, open_file, reading, transaction, translated, translated_os
 
 # Every mailbox's numbers start at its birth's own thousand million: one that had to be made anew
 # never uses a number again that others have heard.
@@ -85,18 +86,19 @@ class Mailbox:
     def __init__(self, directory: str, peer: str, birth: Callable[[], int]) -> None:
         self.path = os.path.join(directory, "mail.db")
         self.peer = peer
-        is_there, needed = os.path.exists(self.path), journal.frames(self.path)
+        is_there, made = os.path.exists(self.path), os.path.exists(os.path.join(directory, CARD))
+        gone, needed = evidence.gather(self.path, made=made, frames=journal.frames(self.path))
         self._db, self.set_aside = open_file(self.path, STEPS)
         self.questions = questions.Questions(lambda: self._db, self.path, peer)
         try:
             self.born = self._begin(birth)
-            if (
-                not is_there and self._base()
-            ):  # not the first one of this peer, and the one before is not there
+            if gone or (not is_there and self._base()):  # this is not the first one of this peer
                 self.set_aside = note(self.path, GONE)
             elif self.set_aside is None and self._was_cut(needed):
                 self._count_anew(birth)
                 self.set_aside = note(self.path, CUT)
+            with translated_os(self.path):
+                evidence.settle(self.path)
         except BaseException:
             self._db.close()
             raise

@@ -18,6 +18,9 @@ from .plan import FAULTS, Plan
 from .shrink import Shrinker
 from .stage import Stage
 
+# What ends a run before its time.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def run(plan: Plan, journal: Path, *, quiet: bool = False) -> Findings:
     """Play *plan*, heal, and check; the journal, and the files of a run that failed, are left at *journal*."""
@@ -84,8 +87,28 @@ def shorter(plan: Plan, found: Findings, runs: int) -> str:
     return f"{len(short.steps)} of {len(plan.steps)} steps fail as well: {again}"
 
 
+def _break_off(number: int, _: object) -> None:
+    """All that was made is taken away, and no second signal keeps from that."""
+    for one in SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
 def main() -> int:
-    """Run as the command line says; 1 if a promise was broken."""
+    """Run as the command line says; 1 if a promise was broken, 130 if it was ended by a signal."""
+    asked = _asked()
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _break_off)
+    try:
+        return 1 if _play(asked) else 0
+    except KeyboardInterrupt as ended:
+        print(f"ended by {ended}; nothing of the run is left", file=sys.stderr)
+        return 130
+
+
+def _asked() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, help="which run; a random one if it is not given")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long things are done (1)")
@@ -104,8 +127,11 @@ def main() -> int:
         help="of a run that fails, look so often for a shorter plan",
     )
     parser.add_argument("--print", action="store_true", help="print the plan and do nothing")
-    asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # all that was made is taken away
+    return parser.parse_args()
+
+
+def _play(asked: argparse.Namespace) -> int:
+    """Play what was asked for; how many runs broke a promise."""
     first = asked.seed if asked.seed is not None else secrets.randbelow(1_000_000)
     kinds = [one for one in asked.only if one not in asked.without]
     bad = 0
@@ -126,7 +152,7 @@ def main() -> int:
                 print(shorter(plan, found, asked.shrink), flush=True)
         else:
             print(f"seed {plan.seed}: fine", flush=True)
-    return 1 if bad else 0
+    return bad
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ from .findings import Findings
 UNDER_WAY = 3.0
 # A waiter that wakes the session and a prompt that is typed at that moment overtake each other.
 AT_ONCE = 1.0
+# What its sender's store says in the end of a message that no damage took away: it is there and was not delivered.
+UNDELIVERED = ("queued", "refused")
 # Errors by which a sender is told that nothing was said. Others leave it open.
 NOTHING_SAID = (
     "disk-full",
@@ -59,6 +61,7 @@ class _Checker:
             self.by_kind[one["kind"]].append(one)
         self.found = Findings()
         self.who = {one["id"]: one["who"] for one in self.by_kind["peer"]}
+        self.last = {ident: state for one in self.by_kind["sent"] for ident, state in one["states"].items()}
         self.shown: dict[tuple[str, str], list[Showing]] = defaultdict(list)
         for hook in self.by_kind["hook"]:
             for ident, token in hook["ids"]:
@@ -102,7 +105,8 @@ class _Checker:
         for said, ident, to in self._told():
             if self.shown.get((to, said["token"])):
                 continue
-            if self._destroyed(said, to):
+            left = self.last.get(ident) in UNDELIVERED
+            if self._destroyed(said, to) and not left:
                 self.found.counts["lost with its store"] += 1
             else:
                 self.found.add(
@@ -182,7 +186,7 @@ class _Checker:
             earlier = before.setdefault((said["who"], to, said["urgent"]), [])
             now = place[to, said["token"]]
             for at, ended, token in earlier:
-                if now < at and ended <= said["began"] and not self._reborn(said["who"], to):
+                if now < at and ended <= said["began"]:
                     if self._at_once((to, said["token"]), (to, token)):
                         self.found.counts["woken and prompted at once"] += 1
                     else:
@@ -207,9 +211,6 @@ class _Checker:
             abs(first.ended - second.ended), max(first.began, second.began) - min(first.ended, second.ended)
         )
         return bool(beside) and first is not second and near < AT_ONCE
-
-    def _reborn(self, *who: str) -> bool:
-        return any(one["file"] == "mail.db" and one["session"] in who for one in self.by_kind["damaged"])
 
     def _false_shown(self) -> None:
         """(d) Whenever a sender is told *shown*, a hook of the recipient did print it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ def excuse(by_kind: Kinds, who: dict[str, str], first: Showing, second: Showing)
     soon = min(upto, _unfrozen(by_kind, first) + RECORD)
     if first.killed:
         return "hook killed"
-    for one in [*by_kind["died"], *by_kind["fired"]]:
+    for one in _killed(by_kind):
         mine = one["host"] == host and _whose(who, one) in ("", first.who)
         if mine and first.began <= one["at"] <= soon:
             return "sidecar killed between flush and record"
@@ -58,6 +58,12 @@ def excuse(by_kind: Kinds, who: dict[str, str], first: Showing, second: Showing)
     if first.event in COMMANDS:
         return "the command could not tell" if first.failed else ""
     return "client died" if _client_died(by_kind, first, upto) else ""
+
+
+def _killed(by_kind: Kinds) -> Iterator[Entry]:
+    """Who died, but for the owners of jobs, who show nothing; a disk that failed killed nobody."""
+    yield from (one for one in by_kind["died"] if one.get("why") != "supervisor")
+    yield from (one for one in by_kind["fired"] if not one["point"].startswith(("io ", "supervisor-")))
 
 
 def _whose(who: dict[str, str], one: Entry) -> str:

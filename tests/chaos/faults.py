@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from peermesh.locks import free_lock, take_lock
 from tests.lan.cable import Cable
 
-from .machine import Machine, signalled
+from .ending import signalled
+from .machine import Machine
 from .spoiling import spoil
+from .trusting import pair_again
 
 if TYPE_CHECKING:
     from .stage import Stage
@@ -214,6 +216,8 @@ def damage(stage: Stage, session: str, file: str, how: str) -> None:
     stage.journal.add("died", host=machine.name, session="", why="power")
     spoil(stage, machine, machine.state / file, how, session)
     _boot(stage, machine)
+    if file == "trust.json":
+        pair_again(stage)
 
 
 def _damage_mailbox(stage: Stage, machine: Machine, session: str, how: str) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from peermesh.sidecar.following import GRACE
-from tests.lan.hosts import pair
 
 from .checker import check
 from .machine import Machine
 from .manners import leapt
 from .mouth import Mouth
 from .stage import Stage
+from .trusting import pair_all
 
 # After this, what is not there is lost.
 SETTLE = 75.0  # seconds
@@ -43,7 +43,7 @@ def heal(stage: Stage) -> float:
     for machine in stage.machines.values():
         for point in (machine.chaos / "at").iterdir():
             point.unlink(missing_ok=True)
-    _trust(stage)
+    pair_all(stage)  # a host whose list of trusted machines was damaged trusts nobody
     for name, ears in stage.ears.items():
         ears.resume()
         stage.of(name).peer("status", session=name)
@@ -55,23 +55,6 @@ def heal(stage: Stage) -> float:
     time.sleep(QUIET)
     _turns(stage)
     return time.monotonic() - began
-
-
-def _trust(stage: Stage) -> None:
-    """A host whose list of trusted machines was damaged trusts nobody: it is paired again, as doctor says."""
-    hosts = list(stage.machines.values())
-    for place, one in enumerate(hosts):
-        for other in hosts[place + 1 :]:
-            if not (_knows(one, other) and _knows(other, one)):
-                pair(one, other)
-
-
-def _knows(one: Machine, other: Machine) -> bool:
-    done = one.peer("trust", "--json")
-    try:
-        return other.name in [row["name"] for row in json.loads(done["out"])["hosts"]]
-    except (ValueError, KeyError):
-        return False
 
 
 def _turns(stage: Stage) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ from tests.lan.hosts import Host
 from tests.netns import Network
 
 from . import words
+from .ending import holder, kill_all
 from .interpreter import ROOT
 from .journal import Journal
 
@@ -50,6 +50,7 @@ class Machine(Host):
         self.cable = threading.Lock()  # held while it is a bad one: on a slow machine the last one ends late
         self._one_client = threading.Lock()
         self._starting = threading.Lock()  # held while a process is started, and while the machine goes down
+        self._closed = False  # the run is over: nothing is started any more
         self._started: set[str] = set()  # sessions that ran before
         self.state.mkdir(mode=0o700)
         options = f"size={SIZE}m,mode=700"
@@ -74,9 +75,9 @@ class Machine(Host):
     # ------------------------------------------------------------ programs
 
     def start_program(self, argv: list[str], session: str, **pipes: Any) -> subprocess.Popen[bytes] | None:
-        """A program in *session*, or "" for a shell; ``None`` while the machine is off."""
+        """A program in *session*, or "" for a shell; ``None`` while the machine is off, or if the run is over."""
         with self._starting:
-            if not self.up.is_set():
+            if self._closed or not self.up.is_set():
                 return None
             env = self.environment(**self._inside(session))
             # Not by `ip netns exec`: that gives each program a mount namespace of its own, and a fork server
@@ -200,6 +201,14 @@ class Machine(Host):
         """The id of a session's peer, or of the person's."""
         return str(self.run("status", session="" if who == self.name else who)["id"])
 
+    def keeper(self) -> str | None:
+        """The session whose sidecar is this host's keeper, "" for the person's; ``None`` if none is.
+
+        By the kernel's word: a door may not answer just because of what the run does to it.
+        """
+        pid = holder(self.state / "keeper.lock")
+        return next((one for one in self.sessions() if pid and self.sidecar(one or self.name) == pid), None)
+
     def supervisors(self) -> list[int]:
         """The processes that own this host's jobs."""
         found = []
@@ -227,13 +236,7 @@ class Machine(Host):
         for client in self.clients.values():
             client.kill()
             client.wait()
-        quiet = 0
-        while quiet < 3:  # one may have been starting another
-            pids = self.leftovers()
-            quiet = 0 if pids else quiet + 1
-            for pid in pids:
-                signalled(pid, signal.SIGKILL)
-            time.sleep(0.02)
+        kill_all(self.leftovers)
 
     def power_on(self) -> None:
         """It may be used again."""
@@ -249,19 +252,23 @@ class Machine(Host):
                     there.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy2(path, there)
 
+    def abandon(self) -> None:
+        """The run was broken off: kill -9 of all that runs there, and nothing is started any more."""
+        with self._starting:
+            self._closed = True
+        self.up.set()  # who waits for the machine to be on need not
+        for client in self.clients.values():
+            client.kill()
+            client.wait()
+        kill_all(self.leftovers)
+
     def close(self) -> None:
-        """End all that runs there, and take its file system away."""
+        """End all that runs there, and take its file system away; AssertionError if something had to be killed."""
+        with self._starting:
+            self._closed = True
         try:
             super().close()
         finally:
+            self.abandon()
             subprocess.run(["umount", "-l", str(self.state)], check=False, capture_output=True)
             shutil.rmtree(self.home, ignore_errors=True)
-
-
-def signalled(pid: int, number: signal.Signals) -> bool:
-    """Signal *pid*; whether it was there."""
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return False
-    return True

@@ -39,6 +39,11 @@ class Stage:
         """The host of a session."""
         return self.machines[session[0]]
 
+    @property
+    def over(self) -> bool:
+        """Whether the plan is played, or the run was ended."""
+        return self._over.is_set()
+
     def sleep(self, seconds: float) -> None:
         """A fault lasts so long, or until the plan is over."""
         self._over.wait(seconds)
@@ -65,10 +70,18 @@ class Stage:
                     machine = self.machines[host] = Machine(self.lan, host, tools, self.journal)
                     stack.callback(machine.close)
                 stack.callback(self._hush)
+                stack.push(self._break_off)
                 self._introduce()
                 yield
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _break_off(self, kind: type[BaseException] | None, *_: object) -> None:
+        """The run failed or was ended: nothing that it started is waited for."""
+        if kind is not None:
+            self._over.set()
+            for machine in self.machines.values():
+                machine.abandon()
 
     def _hush(self) -> None:
         self._over.set()

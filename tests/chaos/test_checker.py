@@ -52,6 +52,11 @@ def died(at: float, session: str = "b1", why: str = "kill -9") -> Entry:
     return {"kind": "died", "at": at, "host": "b", "session": session, "why": why}
 
 
+def fired(at: float, point: str) -> Entry:
+    """The shim did something to b1's sidecar."""
+    return {"kind": "fired", "at": at, "host": "b", "session": "", "peer": "peerb1", "point": point}
+
+
 def clock(at: float) -> Entry:
     """The clock of b was set."""
     return {"kind": "clock", "at": at, "host": "b", "by": 3_600}
@@ -170,6 +175,8 @@ BROKEN: dict[str, list[list[Entry]]] = {
         [said(1, 1.0, state="queued"), hook(2.0, 1, who="a2")],
         [said(1, 9.0), damaged(3.0), word("mail.db")],  # said long after the damage
         [said(1, 1.0), damaged(3.0, file="host.db"), word("host.db")],  # mail was not in that file
+        # It is where it was, and was not delivered.
+        [said(1, 1.0), damaged(3.0), word("mail.db"), sent("refused")],
         [{"kind": "ran", "who": "b1", "token": "j.b1.1", "code": 0, "ended": 1.0}],
     ],
     "refused and shown": [
@@ -178,6 +185,8 @@ BROKEN: dict[str, list[list[Entry]]] = {
     ],
     "twice": [
         [said(1, 1.0), hook(2.0, 1), hook(3.0, 1)],
+        [said(1, 1.0), hook(2.0, 1), died(2.15, "", "supervisor"), hook(3.0, 1)],  # that shows nothing
+        [said(1, 1.0), hook(2.0, 1), fired(2.15, "io read log.db"), hook(3.0, 1)],  # nobody died
         [said(1, 1.0), died(1.5), hook(2.0, 1), hook(9.0, 1)],  # killed before
         [said(1, 1.0), hook(2.0, 1), hook(3.0), died(6.0), hook(9.0, 1)],  # killed long after the record
         [said(1, 1.0), hook(2.0, 1), died(2.2, session="b2"), hook(9.0, 1)],  # another one's sidecar
@@ -206,6 +215,7 @@ BROKEN: dict[str, list[list[Entry]]] = {
     "order": [
         [said(1, 1.0), said(2, 2.0), hook(3.0, 2), hook(4.0, 1)],
         [said(1, 1.0), said(2, 2.0), hook(3.0, 2, 1)],
+        [said(1, 1.0), said(2, 2.0), hook(3.0, 2), hook(4.0, 1), damaged(9.0), word("mail.db")],
         [
             said(1, 1.0, urgent=True),
             said(2, 2.0, urgent=True),

@@ -9,13 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from peermesh.core.events import EventId
 from peermesh.core.news import Scene
+from peermesh.core.picture import Picture
 from peermesh.door.client import starting_mark
-from peermesh.errors import DiskFull
+from peermesh.errors import DiskFull, NoSuchTask, PeerError
 from peermesh.sidecar.awareness import Awareness
+from peermesh.sidecar.tasking import Tasking, _Awaited
 from tests.live.actors import Session
 from tests.live.home import Home, adopt_orphans, until
 
@@ -165,6 +169,20 @@ def test_what_was_done_is_answered_on_a_full_disk(done: Callable[[Awareness], No
         setattr(aware, name, value)
     done(aware)
     assert looked == [True]
+
+
+def test_a_task_whose_log_was_lost_while_it_was_taken() -> None:
+    """Who waits for the other host's word on it is told that there is no such task any more, and nothing is raised."""
+    told: list[tuple[int, PeerError]] = []
+    caller = SimpleNamespace(fail=lambda number, wrong: told.append((number, wrong)))
+    shared = SimpleNamespace(picture=lambda _: Picture(10))
+    tasking = Tasking(cast(Any, shared), cast(Any, None), cast(Any, None))
+    place, timer = SimpleNamespace(key="remote:shop"), SimpleNamespace(cancel=lambda: None)
+    take = EventId("host:1", 7)
+    tasking._awaited[take] = _Awaited(*cast(Any, (caller, 3, place, "kvb6sc1f", timer)))
+    tasking._give_up(take)
+    assert [(number, wrong.code) for number, wrong in told] == [(3, NoSuchTask.code)]
+    assert not tasking._awaited
 
 
 def test_a_point_kills_whoever_passes_it(home: Shimmed) -> None:

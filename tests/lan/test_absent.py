@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from peermesh.locks import free_lock, take_lock
 from tests.netns import Network
 
 from .hosts import Host, pair, until
@@ -34,6 +36,27 @@ def two() -> Iterator[Two]:
         finally:
             desk.close()
             lap.close()
+
+
+def test_a_lock_that_is_held_hides_nobody(two: Two) -> None:
+    """A session that just comes, just goes or is stood in for stays known elsewhere: mail to it is not refused."""
+    desk, lap = two
+    lap.end("front")
+    until(lambda: not desk.here("front"), "desk to see its end")
+    lock = take_lock(os.path.join(lap.home, "p", "session", "front", "lock"))
+    assert lock is not None
+    try:
+        lap.ask("tests", "focus", focus="something else")
+        until(
+            lambda: desk.peers("lap")["tests"]["focus"] == "something else", "lap's next word of who is there"
+        )
+        assert "front" in desk.peers("lap")
+        said = desk.run("send", "front@lap", "wait for me", session="build")["messages"][0]
+        assert said["state"] == "queued"
+        assert desk.sent("build") == {said["id"]: "queued"}
+    finally:
+        free_lock(lock)
+    until(lambda: set(desk.sent("build").values()) == {"safe"}, "the mail to be safe")
 
 
 def everything(host: Host) -> list[str]:

@@ -55,6 +55,18 @@ def test_a_command_that_was_told_off(two: Two) -> None:
     assert desk.inbox("d") == []
 
 
+def test_a_session_that_keeps_from_the_lan(two: Two) -> None:
+    """Started with PEER_LAN=off it is told to no other machine while it runs; the others of its host are."""
+    desk, lap = two
+    lap.extra["PEER_LAN"] = "off"
+    lap.start("q", "quiet")
+    del lap.extra["PEER_LAN"]
+    lap.start("n", "next")
+    until(lambda: desk.sees("lap", "next"), "the one that came after it")
+    assert "quiet" not in desk.peers("lap")
+    assert "quiet" in lap.peers("lap")
+
+
 def test_invitations_are_seen_and_taken_back(two: Two) -> None:
     """`peer trust` shows one that is open; one that was cancelled lets nobody in."""
     desk, lap = two

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from peermesh import config
-from peermesh.sidecar.neighbours import Neighbours
+from peermesh.core.words import Card
+from peermesh.sidecar.neighbours import Neighbours, hide, roster
 from peermesh.store.host import HostStore
 from peermesh.store.trust import TrustStore
 from tests.store.trusts import LAP
@@ -41,3 +43,23 @@ def test_a_peer_whose_host_was_lost_twice(tmp_path: Path, monkeypatch: pytest.Mo
             if name.startswith("trust.json.damaged"):
                 os.unlink(tmp_path / name)
         assert near.elsewhere("k3m9x2ab") is None
+
+
+def test_only_a_sign_of_its_own_hides_a_peer(tmp_path: Path) -> None:
+    """Not that it has no record of mDNS, as while it comes or goes; nor what one that died left."""
+    card = Card(id="k3m9x2ab", name="build", host="desk")
+    folder = Path(config.peer_dir(str(tmp_path), card.id))
+    folder.mkdir(parents=True)
+
+    def told() -> bool:
+        return card.id in roster(str(tmp_path), [card], lambda _: True, {}, b"secret")
+
+    assert told()
+    hide(str(folder), hidden=True)
+    assert not told()
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    (folder / "hidden").write_text(f"{dead.pid}\n")
+    assert told()
+    hide(str(folder), hidden=False)
+    assert os.listdir(folder) == []
