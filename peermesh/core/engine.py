@@ -286,7 +286,8 @@ class Engine:
     def _read(self, read: ReadAsked, now: float) -> Iterator[Effect]:
         due = self.incoming.due
         if read.only is None:
-            some = sorted(islice(due.fair(), read.most), key=place)
+            # What a hook has in hand may come back, if nobody hears it any more: nothing overtakes it meanwhile.
+            some = sorted(islice(due.fair(self.incoming.overtakes_nothing()), read.most), key=place)
         else:
             some = [due[read.only]] if read.only in due else []
         yield self._printed(read.token, some)

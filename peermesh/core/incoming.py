@@ -181,6 +181,14 @@ class Incoming:
             self.due.take(one)
         return tuple(one.id for one in held)
 
+    def overtakes_nothing(self) -> Callable[[Envelope], bool]:
+        """Whether a message may be shown now: none that its sender said before it is in somebody's hand."""
+        first: dict[PeerId, int] = {}
+        for handed in self.handed.values():
+            for one in handed.ids:
+                first[one.id.peer] = min(one.id.n, first.get(one.id.peer, one.id.n))
+        return lambda one: one.urgent or one.id.n < first.get(one.id.peer, one.id.n + 1)
+
     def written(self, token: Token) -> Handed:
         """What *token* held has been written out and flushed."""
         handed = self.handed.pop(token, None) or Handed((), Way.PRINTED)

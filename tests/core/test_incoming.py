@@ -174,6 +174,16 @@ def test_in_hand_is_for_nobody_else() -> None:
     assert shown(story.when(ReadAsked(2, 10))).ids == ()
 
 
+def test_a_command_overtakes_no_hook() -> None:
+    """What its sender said before is in the hand of a hook that may have given up: nothing behind it is read."""
+    story = session().greeted().got(1)
+    story.when(HookAsked(1, PROMPT)).whatever()
+    story.at(1.0).got(2)
+    assert shown(story.when(ReadAsked(2, 10))).ids == ()
+    story.when(Gone(1)).then()
+    assert shown(story.when(ReadAsked(3, 10))).ids == ids(1, 2)
+
+
 def test_who_goes_away_gives_back() -> None:
     """What was handed to a hook that died waits again, before what came later."""
     story = session().greeted().got(1)
