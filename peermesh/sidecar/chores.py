@@ -83,7 +83,7 @@ class Chores:
 
     def reach_here(self, peer: PeerId) -> str | None:
         """Where *peer*, of this host, listens; if it is away, we stand in for it first."""
-        if self._sidecar.posts.is_live(peer) and hidden(self.root, peer):
+        if hidden(self.root, peer):
             raise Busy
         return self._sidecar.posts.reach_here(peer)
 

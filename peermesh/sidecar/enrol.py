@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from peermesh.door.client import knock
 from peermesh.errors import SwitchedOff
 from peermesh.locks import take_lock
 from peermesh.sidecar.checkouts import readable
+from peermesh.sidecar.neighbours import hide
 from peermesh.sidecar.session import link_to, unlink_if_to
 from peermesh.sidecar.where import Where
 from peermesh.store.host import HostStore
@@ -56,9 +58,21 @@ def register(root: str, host: HostStore, spec: Spec, where: Where, is_live: Call
         host.bind(spec.session, spec.before)
     os.makedirs(os.path.join(root, "peers"), mode=0o700, exist_ok=True)
     wish = _person() if spec.session is None else _session(spec, where)
+    if (
+        config.lan_forbidden()
+    ):  # hidden before it is known: this host's gate may tell others of it in the next moment
+        hide(_directory(root, wish.id), hidden=True)
     card = host.register(wish, session=spec.session, is_live=is_live, clock=time.time(), fresh=spec.fresh)
-    os.makedirs(config.peer_dir(root, card.id), mode=0o700, exist_ok=True)
+    if card.id != wish.id:  # it was known already
+        shutil.rmtree(config.peer_dir(root, wish.id), ignore_errors=True)
+    _directory(root, card.id)
     return card
+
+
+def _directory(root: str, peer: PeerId) -> str:
+    directory = config.peer_dir(root, peer)
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    return directory
 
 
 def _person() -> Card:

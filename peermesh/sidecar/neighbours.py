@@ -14,7 +14,6 @@ from peermesh.core.repos import bounded
 from peermesh.core.rosters import AWAY, PEERS_LIMIT, Entry, active_step
 from peermesh.core.words import Card, PeerId
 from peermesh.sidecar.post import Busy
-from peermesh.sidecar.presence import alive
 from peermesh.sidecar.session import STATUS, turn_of
 from peermesh.store.host import HostStore
 from peermesh.store.remotes import HostState
@@ -22,7 +21,7 @@ from peermesh.store.trust import TrustStore
 
 # What is told of a directory instead of its path.
 DIGEST = 16  # hex digits
-# In a peer's directory: the process that keeps from the LAN, if it does.
+# In a peer's directory: it keeps from the LAN.
 HIDDEN = "hidden"
 
 
@@ -101,28 +100,23 @@ def _seen_from_here(entry: Entry, names: Mapping[str, str], hosts: Mapping[str, 
 
 
 def hide(directory: str, *, hidden: bool) -> None:
-    """Leave the sign in its *directory* that this process's peer keeps away from the LAN, or that it does not.
+    """Leave the sign in its *directory* that a peer keeps away from the LAN, or that it does not any more.
 
-    A sign of its own, with whose it is: that something else is not there (a record of mDNS) says nothing while a peer
-    comes or goes or another stands in for it. Others would forget it then, and refuse the mail that waits for it.
+    A sign of its own: that something else is not there (a record of mDNS) says nothing while a peer comes or goes or
+    another stands in for it. Others would forget it then, and refuse the mail that waits for it. And it stays when the
+    peer ends: who was not to be seen is not told of as away either.
     """
     path = os.path.join(directory, HIDDEN)
-    if not hidden:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+    if hidden:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
         return
-    with open(f"{path}.new", "w", encoding="ascii") as file:
-        file.write(f"{os.getpid()}\n")
-    os.replace(f"{path}.new", path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def hidden(root: str, peer: PeerId) -> bool:
-    """Whether a peer that lives keeps away from the LAN: it was started with PEER_LAN=off."""
-    try:
-        with open(os.path.join(config.peer_dir(root, peer), HIDDEN), encoding="ascii") as file:
-            return alive(int(file.read(20)))
-    except (OSError, ValueError):
-        return False
+    """Whether a peer keeps away from the LAN: it was started with PEER_LAN=off the last time."""
+    return os.path.exists(os.path.join(config.peer_dir(root, peer), HIDDEN))
 
 
 def roster(
@@ -135,9 +129,9 @@ def roster(
     """Who is on this host, for others: no directory, and no path in what makes two checkouts the same."""
     entries = {}
     for card in sorted(cards, key=lambda one: seen.get(one.id, 0.0), reverse=True)[:PEERS_LIMIT]:
-        live = is_live(card.id)
-        if live and hidden(root, card.id):
+        if hidden(root, card.id):
             continue
+        live = is_live(card.id)
         session = live and not card.person
         turn, since, active = turn_of(config.peer_dir(root, card.id)) if session else ("", 0.0, 0.0)
         since = since or seen.get(card.id, 0.0)

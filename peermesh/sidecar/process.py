@@ -26,7 +26,7 @@ from peermesh.sidecar.desk import Desk
 from peermesh.sidecar.enrol import Spec, answers, mark_off, own_lock, register, unmark_off
 from peermesh.sidecar.everybody import Everybody
 from peermesh.sidecar.keeper import Keeper, instance_name
-from peermesh.sidecar.neighbours import HIDDEN, Neighbours, hide
+from peermesh.sidecar.neighbours import Neighbours, hide
 from peermesh.sidecar.posts import Posts
 from peermesh.sidecar.presence import Watch, alive, call_process
 from peermesh.sidecar.session import Session, clients_of, link_to, unlink_if_to
@@ -464,7 +464,7 @@ class Sidecar:
             self.log(f"{self.card.name}, which ends: {traceback.format_exc()}")
 
     def _take_signs(self) -> None:
-        for name in ("pid", "instance", HIDDEN):
+        for name in ("pid", "instance"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.directory, name))
 

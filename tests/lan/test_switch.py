@@ -56,7 +56,7 @@ def test_a_command_that_was_told_off(two: Two) -> None:
 
 
 def test_a_session_that_keeps_from_the_lan(two: Two) -> None:
-    """Started with PEER_LAN=off it is told to no other machine while it runs; the others of its host are."""
+    """Started with PEER_LAN=off it is told to no other machine, also when it has ended; the others of its host are."""
     desk, lap = two
     lap.extra["PEER_LAN"] = "off"
     lap.start("q", "quiet")
@@ -65,6 +65,10 @@ def test_a_session_that_keeps_from_the_lan(two: Two) -> None:
     until(lambda: desk.sees("lap", "next"), "the one that came after it")
     assert "quiet" not in desk.peers("lap")
     assert "quiet" in lap.peers("lap")
+    lap.end("q")
+    lap.start("l", "last")
+    until(lambda: desk.sees("lap", "last"), "the one that came after its end")
+    assert "quiet" not in desk.peers("lap")
 
 
 def test_invitations_are_seen_and_taken_back(two: Two) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from peermesh import config
 from peermesh.core.words import Card
-from peermesh.sidecar.neighbours import Neighbours, hide, roster
+from peermesh.sidecar.enrol import Spec, register
+from peermesh.sidecar.neighbours import Neighbours, hidden, hide, roster
+from peermesh.sidecar.where import look
 from peermesh.store.host import HostStore
 from peermesh.store.trust import TrustStore
 from tests.store.trusts import LAP
@@ -45,21 +47,37 @@ def test_a_peer_whose_host_was_lost_twice(tmp_path: Path, monkeypatch: pytest.Mo
         assert near.elsewhere("k3m9x2ab") is None
 
 
-def test_only_a_sign_of_its_own_hides_a_peer(tmp_path: Path) -> None:
-    """Not that it has no record of mDNS, as while it comes or goes; nor what one that died left."""
+@pytest.mark.parametrize("live", [True, False])
+def test_only_a_sign_of_its_own_hides_a_peer(tmp_path: Path, *, live: bool) -> None:
+    """Not that it has no record of mDNS, as while it comes or goes; and it is hidden when it has ended, too."""
     card = Card(id="k3m9x2ab", name="build", host="desk")
     folder = Path(config.peer_dir(str(tmp_path), card.id))
     folder.mkdir(parents=True)
 
     def told() -> bool:
-        return card.id in roster(str(tmp_path), [card], lambda _: True, {}, b"secret")
+        return card.id in roster(str(tmp_path), [card], lambda _: live, {}, b"secret")
 
     assert told()
     hide(str(folder), hidden=True)
     assert not told()
-    with subprocess.Popen(["true"]) as dead:
-        dead.wait()
-    (folder / "hidden").write_text(f"{dead.pid}\n")
-    assert told()
     hide(str(folder), hidden=False)
+    assert told()
     assert os.listdir(folder) == []
+
+
+def test_a_peer_is_hidden_before_it_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With PEER_LAN=off: between the two, this host's gate may tell others who is here. Nothing is left of a try."""
+    monkeypatch.setenv("PEER_LAN", "off")
+    root, spec = str(tmp_path), Spec(session="s", cwd=str(tmp_path))
+    with closing(HostStore(root, "desk")) as host:
+        known = host.register
+
+        def watched(wish: Card, **how: Any) -> Card:
+            assert hidden(root, wish.id)
+            return known(wish, **how)
+
+        monkeypatch.setattr(host, "register", watched)
+        first, again = (register(root, host, spec, look(spec.cwd), lambda _: False) for _ in range(2))
+        assert first.id == again.id
+    assert os.listdir(tmp_path / "peers") == [first.id]
+    assert hidden(root, first.id)
