@@ -8,7 +8,6 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import replace
 
 from peermesh import config
@@ -23,13 +22,14 @@ from peermesh.jobs.files import boot_id
 from peermesh.sidecar.chores import Chores
 from peermesh.sidecar.commons import Commons
 from peermesh.sidecar.desk import Desk
+from peermesh.sidecar.ending import end
 from peermesh.sidecar.enrol import Spec, answers, mark_off, own_lock, register, unmark_off
 from peermesh.sidecar.everybody import Everybody
 from peermesh.sidecar.keeper import Keeper, instance_name
 from peermesh.sidecar.neighbours import Neighbours, hide
 from peermesh.sidecar.posts import Posts
 from peermesh.sidecar.presence import Watch, alive, call_process
-from peermesh.sidecar.session import Session, clients_of, link_to, unlink_if_to
+from peermesh.sidecar.session import Session, link_to
 from peermesh.sidecar.where import Where, look
 from peermesh.store.host import HostStore
 from peermesh.store.log import LogStore
@@ -73,7 +73,7 @@ class Sidecar:
         self._ended = asyncio.Event()
         self._watch: Watch | None = None
         self._ending: asyncio.TimerHandle | None = None
-        self._goodbye = False  # the session said that it ends
+        self.goodbye = False  # the session said that it ends
         self._given = ""  # the name that the person gave in the client, as last seen
         self._ticks, self._wrong = 0, ""
 
@@ -90,7 +90,9 @@ class Sidecar:
         ticks = loop.create_task(self._tick())
         await self._ended.wait()
         ticks.cancel()
-        await self._exit()
+        if self._watch is not None:
+            self._watch.stop()
+        await end(self)
         return 0
 
     async def _enter(self) -> bool:
@@ -198,7 +200,7 @@ class Sidecar:
         if self._ending is not None:
             self._ending.cancel()
             self._ending = None
-        self._goodbye = False
+        self.goodbye = False
         self.spec = replace(self.spec, session=session or self.spec.session, client=client)
         self._link(session)
         self.posts.write_card(self.card)
@@ -222,7 +224,7 @@ class Sidecar:
 
     def leave_soon(self) -> None:
         """The session said that it ends; its client does in a moment, unless it begins another."""
-        self._goodbye = True
+        self.goodbye = True
         if self._ending is None:
             self._ending = asyncio.get_running_loop().call_later(END_GRACE, self.leave)
 
@@ -377,7 +379,7 @@ class Sidecar:
             self.log(f"{self.card.name}: {wrong}")
 
     def _look_around(self) -> None:
-        if self._is_removed():
+        if self.is_removed():
             self.log(
                 f"{self.card.name}: its directory was removed, so it ends; the session's next hook starts another"
             )
@@ -403,7 +405,7 @@ class Sidecar:
         elif self._person_is_done():
             self.leave()
 
-    def _is_removed(self) -> bool:
+    def is_removed(self) -> bool:
         """Whether somebody removed our directory, with our mailbox and our door; another may stand there by now."""
         try:
             return os.stat(f"{self.directory}/lock").st_ino != self._lock_inode
@@ -425,77 +427,3 @@ class Sidecar:
         """The same, for what a person should know: `peer status` and `peer doctor` show it."""
         self.trouble.append(words)
         self.log(words)
-
-    # ------------------------------------------------------------ ending
-
-    async def _exit(self) -> None:
-        """Say goodbye, let go of everything, and leave the mail to whoever comes.
-
-        Each step is tried whatever became of the one before: no process is left behind because a disk is full.
-        """
-        self.door.stop()
-        self.desk.close()
-        with self._noting():
-            await self.keeper.end()
-        if self._watch is not None:
-            self._watch.stop()
-        goodbye = (
-            self._leave_repo,
-            self._take_signs,
-            self.commons.company.sign,
-            self._unlink_clients,
-            self.post.run,  # the last signs of the client's, and what came meanwhile
-            self._settle_mailbox,
-        )
-        close = (self.posts.end, self.commons.close, self.host.close, self.door.close)
-        for step in close if self._is_removed() else goodbye + close:
-            with self._noting():
-                step()
-        await asyncio.sleep(0)  # the loop's turn in which the callers are hung up on
-
-    @contextlib.contextmanager
-    def _noting(self) -> Iterator[None]:
-        """Whatever goes wrong is a line in the log, and no more."""
-        try:
-            yield
-        except (PeerError, OSError) as wrong:
-            self.log(f"{self.card.name}, which ends: {wrong}")
-        except Exception:  # noqa: BLE001 - a bug of ours must not leave a process behind
-            self.log(f"{self.card.name}, which ends: {traceback.format_exc()}")
-
-    def _take_signs(self) -> None:
-        for name in ("pid", "instance"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(self.directory, name))
-
-    def _unlink_clients(self) -> None:
-        for link in clients_of(self.root, self.directory):
-            unlink_if_to(link, self.directory)
-
-    def _leave_repo(self) -> None:
-        """The session has ended, and not just its sidecar: its claims end, its tasks return if it died."""
-        if self.session is None:
-            return
-        ended = self._goodbye or not alive(self.session.client)
-        try:
-            if ended or self.host.switched_off(self.where.key, self.where.here):
-                why = "" if ended else "its repo was taken out of peer"
-                self.commons.shared.left(self.card, died=ended and not self._goodbye, why=why)
-            if ended:
-                os.unlink(os.path.join(self.directory, "client"))
-        except (PeerError, FileNotFoundError) as wrong:
-            self.log(f"{self.card.name}: {wrong}")
-
-    def _settle_mailbox(self) -> None:
-        """Old mail makes room; a one-shot run that left nothing behind is forgotten."""
-        try:
-            self.post.mailbox.tidy(time.time())
-            nothing = not any(self.post.mailbox.counts().values())
-        except PeerError as wrong:
-            self.log(f"{self.card.name}: {wrong}")
-            return
-        if self.card.oneshot and nothing:
-            if self.spec.session:
-                unlink_if_to(config.session_link(self.root, self.spec.session), self.directory)
-            self.posts.close(self.card.id)
-            self.posts.forget(self.card.id)
