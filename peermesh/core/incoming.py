@@ -182,10 +182,12 @@ class Incoming:
         return tuple(one.id for one in held)
 
     def overtakes_nothing(self) -> Callable[[Envelope], bool]:
-        """Whether a message may be shown now: none that its sender said before it is in somebody's hand."""
+        """Whether a message may be read now: none that its sender said before it is in the hand of a hook, which comes
+        to an end in a moment. A command, whose output may stand in a pager, is not waited for.
+        """
         first: dict[PeerId, int] = {}
         for handed in self.handed.values():
-            for one in handed.ids:
+            for one in handed.ids if handed.how is not Way.PRINTED else ():
                 first[one.id.peer] = min(one.id.n, first.get(one.id.peer, one.id.n))
         return lambda one: one.urgent or one.id.n < first.get(one.id.peer, one.id.n + 1)
 

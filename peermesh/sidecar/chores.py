@@ -10,6 +10,8 @@ from peermesh.sidecar.neighbours import hidden, roster
 from peermesh.sidecar.post import Busy
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from peermesh.core.rosters import Entry
     from peermesh.core.words import PeerId
     from peermesh.sidecar.gate import Gate
@@ -82,9 +84,11 @@ class Chores:
         return self._sidecar.commons.shared.log
 
     def reach_here(self, peer: PeerId) -> str | None:
-        """Where *peer*, of this host, listens; if it is away, we stand in for it first."""
-        if hidden(self.root, peer):
-            raise Busy
+        """Where *peer*, of this host, listens; if it is away, we stand in for it first. For other hosts, for whom one
+        that keeps from the LAN is not there.
+        """
+        if self.hides(peer):
+            return None
         return self._sidecar.posts.reach_here(peer)
 
     def is_live_here(self, peer: PeerId) -> bool:
@@ -94,6 +98,14 @@ class Chores:
     def away(self, peer: PeerId) -> bool:
         """Whether nobody runs as *peer*, here or elsewhere, as far as is known."""
         return not self._sidecar.is_live(peer)
+
+    def everybody_here(self) -> Collection[PeerId]:
+        """The peers of this host, those too of whom others are not told."""
+        return {card.id for card in self._sidecar.cards() if not card.host_key}
+
+    def hides(self, peer: PeerId) -> bool:
+        """Whether *peer*, of this host, keeps or kept from the LAN."""
+        return hidden(self.root, peer)
 
     def roster(self, secret: bytes) -> dict[PeerId, Entry]:
         """Who is on this host, for others; with *secret* their directories are made unreadable."""

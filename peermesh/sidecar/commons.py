@@ -23,6 +23,7 @@ from peermesh.sidecar.deaths import Deaths
 from peermesh.sidecar.feed import Feed
 from peermesh.sidecar.following import Following, Status
 from peermesh.sidecar.jobs import JobDesk
+from peermesh.sidecar.neighbours import hidden
 from peermesh.sidecar.noting import Noting
 from peermesh.sidecar.pacing import Pacing
 from peermesh.sidecar.pokes import Pokes
@@ -266,6 +267,10 @@ class Commons:
     def hidden(self) -> bool:
         """Whether this sidecar keeps from the LAN."""
         return self._apart_now or config.lan_forbidden()
+
+    def hides(self, peer: PeerId) -> bool:
+        """Whether *peer*, of this host, keeps or kept from the LAN."""
+        return hidden(self._sidecar.root, peer)
 
     def find_peer(self, name: str) -> Card:
         """The one peer that *name* means, oneself included.

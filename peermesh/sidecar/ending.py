@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from peermesh import config
 from peermesh.errors import PeerError
+from peermesh.sidecar.neighbours import hide
 from peermesh.sidecar.presence import alive
 from peermesh.sidecar.session import clients_of, unlink_if_to
 
@@ -21,17 +22,21 @@ if TYPE_CHECKING:
 
 async def end(sidecar: Sidecar) -> None:
     """End it. Each step is tried whatever became of the one before: no process is left behind because a disk is full."""
-    sidecar.door.stop()
-    sidecar.desk.close()
+    removed = True
+    with _noting(sidecar):
+        removed = sidecar.is_removed()
+    for close in (sidecar.door.stop, sidecar.desk.close):
+        with _noting(sidecar):
+            close()
     with _noting(sidecar):
         await sidecar.keeper.end()
-    # Whose directory was removed leaves nothing in what may stand there now.
-    for step in () if sidecar.is_removed() else _goodbyes(sidecar):
+    # Whose directory was removed has nothing left to say, and leaves nothing in what may stand there now.
+    for step in () if removed else _goodbyes(sidecar):
         with _noting(sidecar):
             step()
-    for step in (sidecar.posts.end, sidecar.commons.close, sidecar.host.close, sidecar.door.close):
+    for close in (sidecar.posts.end, sidecar.commons.close, sidecar.host.close, sidecar.door.close):
         with _noting(sidecar):
-            step()
+            close()
     await asyncio.sleep(0)  # the loop's turn in which the callers are hung up on
 
 
@@ -74,6 +79,8 @@ def _take_signs(sidecar: Sidecar) -> None:
     for name in ("pid", "instance"):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(sidecar.directory, name))
+    if sidecar.card.person:  # one command with PEER_LAN=off is not to hide its person from then on
+        hide(sidecar.directory, hidden=False)
 
 
 def _unlink_clients(sidecar: Sidecar) -> None:

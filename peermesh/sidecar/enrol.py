@@ -6,7 +6,6 @@ import asyncio
 import getpass
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,14 +57,15 @@ def register(root: str, host: HostStore, spec: Spec, where: Where, is_live: Call
         host.bind(spec.session, spec.before)
     os.makedirs(os.path.join(root, "peers"), mode=0o700, exist_ok=True)
     wish = _person() if spec.session is None else _session(spec, where)
-    if (
-        config.lan_forbidden()
-    ):  # hidden before it is known: this host's gate may tell others of it in the next moment
-        hide(_directory(root, wish.id), hidden=True)
+    known = host.by_session(spec.session) if spec.session else host.person()
+    if known and config.lan_forbidden() and not is_live(known):
+        # Before its new place is known: this host's gate may tell others of it in the next moment.
+        hide(_directory(root, known), hidden=True)
     card = host.register(wish, session=spec.session, is_live=is_live, clock=time.time(), fresh=spec.fresh)
-    if card.id != wish.id:  # it was known already
-        shutil.rmtree(config.peer_dir(root, wish.id), ignore_errors=True)
-    _directory(root, card.id)
+    new = card.id != known  # and not told of before it has a directory
+    directory = _directory(root, card.id)
+    if new and config.lan_forbidden():
+        hide(directory, hidden=True)
     return card
 
 

@@ -82,6 +82,12 @@ class Owner(Protocol):
     def roster(self, secret: bytes) -> Mapping[PeerId, Entry]:
         """Who is on this host, for others; with *secret* their directories are made unreadable."""
 
+    def everybody_here(self) -> Collection[PeerId]:
+        """The peers of this host, those too of whom others are not told."""
+
+    def hides(self, peer: PeerId) -> bool:
+        """Whether *peer*, of this host, keeps or kept from the LAN."""
+
     def openings(self) -> int:
         """How often the shared file was opened: more than once when it was lost."""
 
@@ -391,6 +397,7 @@ class Gate:
 
     def ours(self) -> Collection[PeerId]:
         """The peers of this host."""
+        return self._owner.everybody_here()
         return self._owner.roster(self.keys[1])
 
     def away(self, peer: PeerId) -> bool:
@@ -410,7 +417,7 @@ class Gate:
     def way(self, me: PeerId, you: PeerId) -> Way | None:
         """The way from *me*, of this host, to the host of *you*, if it is up now."""
         host = self._meetings.hosts.get(self._rosters.host_of(you) or "")
-        if host is None or host.way is None:
+        if host is None or host.way is None or self._owner.hides(me):
             return None
         if me not in (host.way.told or {}):
             self._rosters.tell([host.way])  # a peer that just came: nobody there would know who speaks

@@ -14,7 +14,7 @@ import sys
 
 # From <malloc.h> of the GNU C library, where alone these have a meaning.
 _TOP_PAD, _MMAP_THRESHOLD = -2, -3
-# What is as large as a piece of ZeroMQ's, 16,400 bytes, has a mapping of its own. Setting this also keeps the C library
+# What is as large as a piece of ZeroMQ's, 16,400 bytes, has a mapping of its own, if no free piece of the heap fits. Setting this also keeps the C library
 # from raising it, as it would at the first large buffer.
 OWN_MAPPING = 16 * 1024  # bytes
 # The heap grows in smaller steps than that, or those pieces would be cut from what is left over at its end.
@@ -45,9 +45,9 @@ def arrange() -> bool:
 
 
 def tighten() -> None:
-    """Before links are dialled: what is free at the heap's end goes back, or their queues would be cut from it.
+    """Before links are dialled: what is free in the heap goes back, or their queues would be cut from it.
 
-    Takes 25 to 90 µs, where a link takes a millisecond.
+    Takes 25 to 90 µs, and a millisecond once after a burst; a link takes a millisecond.
     """
     if _library is not None:
         _library.malloc_trim(ctypes.c_size_t(STEP))

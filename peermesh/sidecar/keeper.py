@@ -19,6 +19,7 @@ from peermesh.errors import PeerError
 from peermesh.locks import free_lock, is_locked, take_lock
 from peermesh.mesh.wire import VERSION as WIRE_VERSION
 from peermesh.sidecar import offers
+from peermesh.sidecar.neighbours import HIDDEN
 from peermesh.sidecar.presence import alive
 from peermesh.store.trust import TrustStore
 
@@ -101,6 +102,11 @@ def instance_name(directory: str, *, make: bool = False) -> str:
     except OSError:
         return ""
     return name if len(name) == 16 and set(name) <= set("0123456789abcdef") else ""
+
+
+def _advertised(directory: str) -> str:
+    """The same, of one that does not keep from the LAN: a life before may have left the file."""
+    return "" if os.path.exists(os.path.join(directory, HIDDEN)) else instance_name(directory)
 
 
 class Keeper:
@@ -193,7 +199,7 @@ class Keeper:
     def _another_may(self) -> bool:
         """Whether a sidecar lives here that was not kept from the LAN: the LAN is for that one to keep."""
         folder = os.path.join(self._host.root, "peers")
-        return any(instance_name(os.path.join(folder, one)) for one in living(self._host.root))
+        return any(_advertised(os.path.join(folder, one)) for one in living(self._host.root))
 
     async def _leave_lan(self) -> None:
         self._close_gate()
@@ -320,7 +326,8 @@ class Keeper:
             await self._responder.bury(list(dead.values()))
             for one, name in dead.items():
                 if instance_name(one) == name:  # else it came back meanwhile, with a new one
-                    os.unlink(os.path.join(one, "instance"))
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(os.path.join(one, "instance"))
         from peermesh.discovery.record import Instance
 
         port = self.gate.port if self.gate is not None else 0
@@ -337,7 +344,7 @@ class Keeper:
         """The names of who lives here, and those of the dead who still have one, by their directories."""
         folder = os.path.join(self._host.root, "peers")
         alive = set(living(self._host.root))
-        named = {one: instance_name(os.path.join(folder, one)) for one in os.listdir(folder)}
+        named = {one: _advertised(os.path.join(folder, one)) for one in os.listdir(folder)}
         names = frozenset(name for one, name in named.items() if name and one in alive)
         dead = {os.path.join(folder, one): name for one, name in named.items() if name and one not in alive}
         return names, dead
@@ -378,7 +385,9 @@ class Keeper:
         self._ending = True  # what the gate's end changes is no reason to open it again
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task], timeout=PATIENCE)
+            await asyncio.wait(
+                [self._task], timeout=PATIENCE
+            )  # what goes on after that ends with the process
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None

@@ -119,6 +119,17 @@ def hidden(root: str, peer: PeerId) -> bool:
     return os.path.exists(os.path.join(config.peer_dir(root, peer), HIDDEN))
 
 
+def _is_there(directory: str) -> bool:
+    """Whether a directory is there, or cannot be looked for: others forget for good who they are not told of."""
+    try:
+        os.stat(directory)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def roster(
     root: str,
     cards: Iterable[Card],
@@ -129,7 +140,7 @@ def roster(
     """Who is on this host, for others: no directory, and no path in what makes two checkouts the same."""
     entries = {}
     for card in sorted(cards, key=lambda one: seen.get(one.id, 0.0), reverse=True)[:PEERS_LIMIT]:
-        if hidden(root, card.id):
+        if hidden(root, card.id) or not _is_there(config.peer_dir(root, card.id)):  # the sign would be in it
             continue
         live = is_live(card.id)
         session = live and not card.person

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -237,6 +238,7 @@ class Posts:
 
     def end(self) -> None:
         """Close all; what was said last may still leave."""
-        for peer in list(self._posts):
-            self.close(peer)
-        end_context(self.context)
+        with contextlib.ExitStack() as steps:  # each is done, whatever becomes of the others
+            steps.callback(end_context, self.context)
+            for peer in list(self._posts):
+                steps.callback(self.close, peer)

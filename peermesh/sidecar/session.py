@@ -74,7 +74,8 @@ class Session:
     def look(self) -> bool:
         """Once a second: whether the hooks' first step wrote something that was not observed yet."""
         turn = self._turn()
-        self._look_idle(asked=turn[1] == WAIT)
+        if self._look_idle(asked=turn[1] == WAIT):
+            turn = self._turn()
         return (turn, self._changed("typed")) != (self._turn_seen, self._typed_at)
 
     def observe(self) -> None:
@@ -187,17 +188,18 @@ class Session:
         except FileNotFoundError:
             return ""
 
-    def _look_idle(self, *, asked: bool) -> None:
+    def _look_idle(self, *, asked: bool) -> bool:
         """While mail waits, or no hook has told anything for a while: a turn that was broken off never said that it
-        ended. Or while the person is *asked* for permission: no hook says what the answer was.
+        ended. Or while the person is *asked* for permission: no hook says what the answer was, and whether there was
+        one is told here.
         """
         turns = self._post.engine.turns
         if turns is None:
-            return
+            return False
         doubt = turns.busy and (self._post.engine.incoming.due or self._quiet())
         if not asked and not doubt:
             self._client_seen = (False, "", 0)
-            return
+            return False
         says = str(self.client_says().get("status"))
         often = self._client_seen[2] + 1 if self._client_seen[:2] == (asked, says) else 1
         self._client_seen = (asked, says, often % SURE)
@@ -205,6 +207,8 @@ class Session:
             self._post.put(Turn(busy=False))
         elif often == SURE and says == BUSY and asked:
             self._write_word(BUSY)
+            return True
+        return False
 
     def _quiet(self) -> bool:
         return time.time() - self._turn_seen[0] / 1e9 >= QUIET

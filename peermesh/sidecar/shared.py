@@ -43,6 +43,9 @@ class Known(Protocol):
     def hidden(self) -> bool:
         """Whether this sidecar keeps from the LAN."""
 
+    def hides(self, peer: PeerId) -> bool:
+        """Whether *peer*, of this host, keeps or kept from the LAN."""
+
     def poke(self) -> None:
         """Have the other sidecars of this host look."""
 
@@ -81,19 +84,19 @@ class Shared:
     def picture(self, repo: str) -> Picture:
         """The picture of *repo*, with everything that this host has heard of."""
         sign = self.log.sign()
-        if not self._is_current(repo, sign):  # it is asked for several times in one look
+        if not self._has_sign(repo, sign):  # it is asked for several times in one look
             revision = self.log.revision()  # follows a file that was set aside
-            if not self._is_as_of(repo, revision):
+            if not self._has_revision(repo, revision):
                 self._catch_up(repo, self.log.each)
             self._kept[repo].sign, self._kept[repo].revision = sign, revision
         kept = self._kept[repo]
         self._remember(repo, kept)
         return kept.picture
 
-    def _is_current(self, repo: str, sign: object) -> bool:
+    def _has_sign(self, repo: str, sign: object) -> bool:
         return sign is not None and repo in self._kept and self._kept[repo].sign == sign
 
-    def _is_as_of(self, repo: str, revision: object) -> bool:
+    def _has_revision(self, repo: str, revision: object) -> bool:
         return repo in self._kept and self._kept[repo].revision == revision
 
     def notes(self, repo: str, after: int = 0) -> list[Note]:
@@ -179,7 +182,7 @@ class Shared:
     def draft(self, repo: str, kind: What, data: Mapping[str, Any], *, by: Card | None = None) -> Draft:
         """Something to say to everybody of *repo*, by this peer or, for the dead, by another of this host."""
         card = by or self._known.card
-        here = self.log.keeps_here(card.id) if by else self._known.hidden()
+        here = self._known.hides(card.id) or self.log.keeps_here(card.id) if by else self._known.hidden()
         return Draft(by=card.id, name=card.name, repo=repo, kind=kind, data=data, here=here)
 
     def say(self, repo: str, kind: What, data: Mapping[str, Any], *, by: Card | None = None) -> Event:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from peermesh.errors import StoreBroken
 from peermesh.store import evidence
 from peermesh.store.sqlite import CUT, GONE, note, open_file, translated, translated_os
 
@@ -32,11 +33,14 @@ class CommonFile:
         self.set_aside: str | None = None
         self._openings = 0
         self._opened: sqlite3.Connection | None = None
+        self._closed = False
         self._open()
 
     @property
     def _db(self) -> sqlite3.Connection:
         """The open file; one that was lost and could not be opened again is tried at each use."""
+        if self._closed:
+            raise StoreBroken(f"{self.path} is closed")
         if self._opened is None:
             self._open()
             assert self._opened is not None
@@ -59,7 +63,7 @@ class CommonFile:
                 with translated_os(self.path):
                     evidence.settle(self.path)
             except BaseException:
-                self.close()
+                self._lose()
                 raise
         self.set_aside = aside or self.set_aside
         self._inode = os.stat(self.path).st_ino
@@ -88,7 +92,11 @@ class CommonFile:
             os.close(fd)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, for good."""
+        self._lose()
+        self._closed = True
+
+    def _lose(self) -> None:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
@@ -118,7 +126,7 @@ class CommonFile:
             lost = os.stat(self.path).st_ino != self._inode
         except FileNotFoundError:
             lost = True
-        if lost:
-            self.close()
+        if lost and not self._closed:
+            self._lose()
         with translated(self.path):
             return int(self._db.execute("PRAGMA data_version").fetchone()[0])

@@ -35,6 +35,13 @@ def lacks(path: str) -> None:
     _write(path, gone, max(1, needed))
 
 
+def is_whole(path: str) -> None:
+    """Its journal was looked at, and nothing of it lacks: whoever closes it now may do away with the journal."""
+    gone, needed = _read(path)
+    if needed:
+        _write(path, gone, 0)
+
+
 def settle(path: str) -> None:
     """The file is open, and all that it lacks is told."""
     with contextlib.suppress(FileNotFoundError):
@@ -48,9 +55,14 @@ def _sign(path: str) -> str:
 def _write(path: str, gone: bool, needed: int) -> None:
     # A link, since its words need no room on a disk that is full. Where there is none even for that, or nothing
     # may be written, it is known to this process only.
+    if _read(path) == (gone, needed):
+        return
     with contextlib.suppress(OSError):
-        settle(path)
-        os.symlink(f"{int(gone)}-{needed}", _sign(path))
+        fresh = f"{_sign(path)}.new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(fresh)
+        os.symlink(f"{int(gone)}-{needed}", fresh)
+        os.replace(fresh, _sign(path))
 
 
 def _read(path: str) -> tuple[bool, int]:

@@ -91,10 +91,13 @@ class Mailbox:
         self._db, self.set_aside = open_file(self.path, STEPS)
         self.questions = questions.Questions(lambda: self._db, self.path, peer)
         try:
+            cut = self._was_cut(needed)
+            if not cut:
+                evidence.is_whole(self.path)
             self.born = self._begin(birth)
             if gone or (not is_there and self._base()):  # this is not the first one of this peer
                 self.set_aside = note(self.path, GONE)
-            elif self.set_aside is None and self._was_cut(needed):
+            elif self.set_aside is None and cut:
                 self._count_anew(birth)
                 self.set_aside = note(self.path, CUT)
             with translated_os(self.path):

@@ -184,6 +184,14 @@ def test_a_command_overtakes_no_hook() -> None:
     assert shown(story.when(ReadAsked(3, 10))).ids == ids(1, 2)
 
 
+def test_a_command_waits_for_no_command() -> None:
+    """Whose output may stand in a pager for an hour."""
+    story = session().greeted().got(1)
+    assert shown(story.when(ReadAsked(1, 10))).ids == ids(1)
+    story.at(1.0).got(2)
+    assert shown(story.when(ReadAsked(2, 10))).ids == ids(2)
+
+
 def test_who_goes_away_gives_back() -> None:
     """What was handed to a hook that died waits again, before what came later."""
     story = session().greeted().got(1)

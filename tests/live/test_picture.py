@@ -36,7 +36,7 @@ class Reads:
 @pytest.fixture
 def mine(tmp_path: Path) -> Iterator[Shared]:
     """One sidecar's view."""
-    known = SimpleNamespace(card=ANN, hidden=lambda: False, poke=lambda: None)
+    known = SimpleNamespace(card=ANN, hidden=lambda: False, hides=lambda _: False, poke=lambda: None)
     with closing(Shared(LogStore(str(tmp_path)), cast("Any", known))) as shared:
         yield shared
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from peermesh.errors import DiskFull
-from peermesh.store import common, mailbox
+from peermesh.store import common, evidence, mailbox
 from peermesh.store.host import CARD, HostStore
 from peermesh.store.log import LogStore
 from peermesh.store.mailbox import NUMBERS_A_BIRTH, Mailbox
@@ -59,6 +60,32 @@ def test_a_mailbox_whose_journal_was_cut(killed: Path, first: Callable[[Path], N
     again = opened(str(killed.parent), birth=3)  # once
     assert (again.set_aside, next_number(again)) == (None, NUMBERS_A_BIRTH + 1)
     again.close()
+
+
+def test_a_whole_journal_whose_first_reader_failed(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It found nothing that lacks, and its end did away with the journal: the next one has nothing to tell."""
+    with monkeypatch.context() as failing:
+        failing.setattr(evidence, "settle", full)
+        with pytest.raises(DiskFull):
+            opened(str(killed.parent))
+    with closing(opened(str(killed.parent))) as box:
+        assert box.set_aside is None
+        assert next_number(box) < NUMBERS_A_BIRTH
+
+
+def test_a_sign_is_not_lost_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands there already is not written again, and what replaces it is there before it goes."""
+    path = str(tmp_path / "mail.db")
+    evidence.gather(path, made=False, frames=3)
+
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "symlink", no_room)
+        assert evidence.gather(path, made=False, frames=3) == (False, 3)
+        assert evidence.gather(path, made=False, frames=7) == (False, 7)
+    assert evidence.gather(path, made=False) == (False, 3)
 
 
 @pytest.mark.parametrize("first", [fails, dies])

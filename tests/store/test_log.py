@@ -704,6 +704,14 @@ def test_a_file_that_cannot_be_made_again(tmp_path: Path) -> None:
         assert texts(store) == ["new"]
 
 
+def test_a_file_that_was_closed(tmp_path: Path) -> None:
+    """It is not opened again by who comes late: in what stands there by then, nobody knows of it."""
+    with log(tmp_path) as store:
+        say(store, "a")
+    with pytest.raises(StoreBroken, match="is closed"):
+        store.last_seq()
+
+
 RACE = """
 import sys
 sys.path.append(sys.argv[1])
