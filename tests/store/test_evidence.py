@@ -65,7 +65,7 @@ def test_a_mailbox_whose_journal_was_cut(killed: Path, first: Callable[[Path], N
 def test_a_whole_journal_whose_first_reader_failed(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It found nothing that lacks, and its end did away with the journal: the next one has nothing to tell."""
     with monkeypatch.context() as failing:
-        failing.setattr(evidence, "settle", full)
+        failing.setattr(Mailbox, "_begin", full)
         with pytest.raises(DiskFull):
             opened(str(killed.parent))
     with closing(opened(str(killed.parent))) as box:
