@@ -206,7 +206,7 @@ def says(box: Box, word: str, at: float) -> None:
 def test_each_word_has_its_own_beginning(box: Box) -> None:
     """Whatever the hooks write, and however often; a turn goes on over a question to the person."""
     seen = Seen(box, 0)  # type: ignore[arg-type]
-    assert not seen.stirred()
+    assert not seen.look()
     story = [
         ("busy", 100.25, 100.25),
         ("busy", 130.0, 100.25),
@@ -221,9 +221,9 @@ def test_each_word_has_its_own_beginning(box: Box) -> None:
     ]
     for word, at, since in story:
         says(box, word, at)
-        assert seen.stirred()
+        assert seen.look()
         seen.observe()
-        assert not seen.stirred()
+        assert not seen.look()
         assert turn_of(box.directory) == Doing(word, since, at)
         assert box.told[-1].busy == (word != "idle")
 
@@ -281,7 +281,7 @@ def test_a_beginning_that_cannot_be_written(box: Box) -> None:
 def test_what_a_second_costs(box: Box) -> None:
     """Looking whether a hook wrote something is two small files."""
     seen = Seen(box, 0)  # type: ignore[arg-type]
-    took = best(seen.stirred)
+    took = best(seen.look)
     print(f"{took * 1e6:.0f} µs")
     assert took < 1e-3  # 20 µs, with nothing else on the machine
 
@@ -293,6 +293,7 @@ def test_what_other_hosts_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """The worktree's name and no path; since when, exactly, and the last activity to the minute."""
     directory = tmp_path / "peers" / "aaaaaaaa"
     directory.mkdir(parents=True)
+    (tmp_path / "peers" / "bbbbbbbb").mkdir()
     (directory / "instance").touch()
     (directory / "turn").write_text("wait\n")
     os.utime(directory / "turn", (179.0, 179.0))

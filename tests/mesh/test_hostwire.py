@@ -481,10 +481,13 @@ def test_the_largest_roster_fits() -> None:
     assert decode(encode(frame)) == frame
 
 
-def test_the_longest_address_of_a_remote() -> None:
+def test_the_longest_address_of_a_remote(tmp_path: Path) -> None:
     """A clone of a URL of any length hides no session of its host, and is the same project on every host."""
     cards = [FULL.card, longest(f"remote:git.example/{'deep/' * 70}app")]
-    told = [roster("", cards, lambda _: False, {}, secret=secret) for secret in (b"desk", b"lap")]
+    for card in cards:
+        (tmp_path / "peers" / card.id).mkdir(parents=True)
+    root = str(tmp_path)
+    told = [roster(root, cards, lambda _: False, {}, secret=secret) for secret in (b"desk", b"lap")]
     heard = [decode(encode(Roster(Update(tuple(one.values()), whole=True)))) for one in told]
     assert heard[0] == heard[1]
     assert isinstance(heard[0], Roster)

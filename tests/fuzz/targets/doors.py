@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from peermesh.door import client
 from peermesh.door.server import Caller, DoorServer
 from peermesh.errors import BadRequest, PeerError
+from peermesh.sidecar.ending import end
 from peermesh.sidecar.enrol import Spec
 from peermesh.sidecar.process import Sidecar
 from peermesh.ui import acts, values
@@ -101,7 +102,7 @@ class _Behind:
         """End it."""
         while cls._one:
             one = cls._one.pop()
-            loop().run_until_complete(one.sidecar._exit())
+            loop().run_until_complete(end(one.sidecar))
             shutil.rmtree(one.root, ignore_errors=True)
             for name, value in one._before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
