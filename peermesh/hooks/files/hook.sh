@@ -3,14 +3,17 @@
 # Only then, and never otherwise, an interpreter is started. Usage: hook.sh EVENT
 [ "${PEER_DISABLE:-0}" = 0 ] || exit 0
 d="${PEER_HOME:-${XDG_STATE_HOME:-$HOME/.local/state}/peer}/session/$CLAUDE_CODE_SESSION_ID" said=
+# The hook that is called most, before the shell has read the rest: the sidecar lives, and there is nothing to say.
+# "busy", "idle" and "wait" are equally long and written over each other (1<>): the sidecar never reads half of
+# one, and no file system flushes for a truncated file. Not ":", by whose failure a shell ends.
+if [ "$1" = PostToolBatch ] && [ ! -e "$d/due/$1" ] &&
+    { read -r pid <"$d/pid" && kill -0 "$pid" && echo busy 1<>"$d/turn"; } 2>&-; then exit 0; fi
 # `claude -p` takes part when it first uses peer itself; until then nothing is started, and nobody waited for.
 case ${CLAUDE_CODE_ENTRYPOINT:-cli}${CLAUDE_CODE_SESSION_ATTENDED:-1} in
 sdk-* | *0)
     case $1 in SessionStart | SessionEnd | Wait | PermissionRequest) exit 0 ;; esac
     [ -e "$d/pid" ] || exit 0 ;;
 esac
-# "busy", "idle" and "wait" are equally long and written over each other (1<>): the sidecar never reads half of
-# one, and no file system flushes for a truncated file. Not ":", by whose failure a shell ends.
 case $1 in
 SessionStart | SessionEnd | PostToolUse) ;;
 PermissionRequest) # The person is asked. What comes of it, the next event says, or the sidecar sees.
@@ -24,7 +27,6 @@ Wait) # One that an earlier turn armed still waits.
     [ -e "$d/due/$1" ] || {
         if read -r pid <"$d/pid" && kill -0 "$pid"; then
             case $1 in
-            PostToolBatch) echo busy 1<>"$d/turn" ;;
             Stop) echo idle 1<>"$d/turn" ;;
             UserPromptSubmit)
                 if [ -e "$d/woken" ]; then # the next prompt may be the client's own, with what woke it
